@@ -1,0 +1,1 @@
+"""Asset checks, mirroring ``assets``: their names are true sentences."""

@@ -1,0 +1,1 @@
+"""HTML reports: templates and figures; they read tables and write nothing else."""

@@ -1,0 +1,1 @@
+"""DESeq2 (PyDESeq2) and edgeR (pyedger) models and their agreement."""

@@ -1,0 +1,1 @@
+"""Over-representation and gene set enrichment on GO, KEGG and any GMT."""

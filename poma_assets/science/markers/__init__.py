@@ -1,0 +1,1 @@
+"""Marker hypotheses, gates, verdicts, response score and sample identity."""

@@ -1,0 +1,1 @@
+"""DuckDB and the file layout of a study; no Dagster."""

@@ -1,0 +1,1 @@
+"""External programs: one wrapper a module, all through ``command.run_command``."""
