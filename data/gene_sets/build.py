@@ -2,8 +2,8 @@
 
 Only the making of ``data/gene_sets`` belongs here; nothing of the package imports it.
 
-``python data/gene_sets/build.py`` downloads both Debian packages into a temporary folder (apt-get download,
-dpkg -x) and writes the files beside this script. ``--org-db`` and ``--go-db`` take unpacked SQLite files instead;
+``python data/gene_sets/build.py`` downloads both Debian packages into a temporary folder (apt-get and dpkg)
+and writes the files beside this script. ``--org-db`` and ``--go-db`` take unpacked SQLite files instead;
 ``--output`` writes elsewhere; ``--check`` compares with the committed files and writes nothing.
 """
 
@@ -91,7 +91,9 @@ def sha256(content: bytes) -> str:
 def build(org_db: Path, go_db: Path) -> dict[str, bytes]:
     """Content of the files to ship, by name."""
     for database in (org_db, go_db):
-        dates = query(database, "SELECT name, value FROM metadata WHERE name LIKE '%SOURCEDATE' ORDER BY name")
+        dates = query(
+            database, "SELECT name, value FROM metadata WHERE name LIKE '%SOURCEDATE' ORDER BY name"
+        )
         print(f"{sha256(database.read_bytes())}  {database.name}: " + ", ".join(f"{n} {v}" for n, v in dates))
     lines = {GENE_SETS: gene_set_lines(org_db, go_db), GENE_IDS: gene_id_lines(org_db)}
     return {name: gzip_lines(content) for name, content in lines.items()}
@@ -102,7 +104,8 @@ def write_or_check(files: dict[str, bytes], folder: Path, *, check: bool) -> int
     status = 0
     for name, content in files.items():
         text = gzip.decompress(content)
-        print(f"{name}: {len(text.splitlines()):,} lines, {len(content):,} bytes, unpacked SHA-256 {sha256(text)}")
+        size = f"{len(text.splitlines()):,} lines, {len(content):,} bytes"
+        print(f"{name}: {size}, unpacked SHA-256 {sha256(text)}")
         if not check:
             (folder / name).write_bytes(content)
         elif gzip.decompress((folder / name).read_bytes()) != text:
@@ -113,7 +116,9 @@ def write_or_check(files: dict[str, bytes], folder: Path, *, check: bool) -> int
 
 def main() -> int:
     """Parse the command line, build, and write or check."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--org-db", type=Path, help="org.Hs.eg.sqlite (else downloaded)")
     parser.add_argument("--go-db", type=Path, help="GO.sqlite (else downloaded)")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
