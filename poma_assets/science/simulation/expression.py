@@ -32,10 +32,8 @@ _BACKGROUND_SPREAD = 1.0
 _RESISTANCE_FRACTION = 0.05
 _DRUG_FRACTION = 0.02
 _DEPTH_SPREAD = 0.08
-_BIOTYPES = {"IGKC": "IG_C_gene", "IGLC2": "IG_C_gene", "IGHA1": "IG_C_gene", "IGHG1": "IG_C_gene"} | {
-    "IGHE": "IG_C_gene",
-    "XIST": "lncRNA",
-}
+_CONSTANT_REGIONS = ("IGKC", "IGLC2", "IGHA1", "IGHG1", "IGHE")
+_BIOTYPES = {"XIST": "lncRNA"} | dict.fromkeys(_CONSTANT_REGIONS, "IG_C_gene")
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ CONTRASTS = (
         "interaction",
         "drug_by_sensitivity_interaction",
         formula="~ sensitivity * treatment",
-        contrast=f"sensitivity[T.sensitive]:treatment[T.{DRUG}]",
+        contrast=f"sensitivity[sensitive]:treatment[{DRUG}]",
     ),
 )
 
