@@ -1,0 +1,143 @@
+"""Short-lived connections to a DuckDB file, each under the lock of its side file; errors in plain words."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import duckdb
+
+from poma_assets.science.errors import StorageError
+from poma_assets.storage.lock import OnWait, Waiting, exclusive_lock, shared_lock
+
+Connection = duckdb.DuckDBPyConnection
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "threads": min(4, os.cpu_count() or 1),
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    # Names in SQL are tables, never Python variables of the caller.
+    "python_enable_replacements": False,
+    # Objects are read as text and cast to the declared type, instead of guessed from a sample of the rows.
+    "pandas_analyze_sample": 0,
+}
+_FULL = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
+_FOREIGN_HOLDER = re.compile(r"lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+
+
+@contextmanager
+def writing(path: Path, *, describe: str, timeout_s: float, on_wait: OnWait | None) -> Iterator[Connection]:
+    """Connect to ``path`` for writing, alone; the file and its folder are made if missing.
+
+    What is not committed when the block ends is dropped. The write-ahead log is folded in on close.
+    """
+    with plain_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            exclusive_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait),
+            closing(_connect(path, False, timeout_s, on_wait)) as connection,
+        ):
+            yield connection
+
+
+@contextmanager
+def reading(path: Path, *, describe: str, timeout_s: float, on_wait: OnWait | None) -> Iterator[Connection]:
+    """Connect to ``path`` for reading, beside other readers; a missing file reads as an empty database."""
+    with plain_errors(path):
+        if not path.exists():
+            with closing(in_memory()) as connection:
+                yield connection
+            return
+        with shared_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait):
+            if not _is_recoverable(path):
+                with closing(_connect(path, True, timeout_s, on_wait)) as connection:
+                    yield connection
+                return
+    # The log of a killed writer is replayed once, here, instead of by every reader.
+    recovery = f"{describe}, after a killed write"
+    with writing(path, describe=recovery, timeout_s=timeout_s, on_wait=on_wait) as connection:
+        yield connection
+
+
+@contextmanager
+def closed_file(path: Path, *, describe: str, timeout_s: float, on_wait: OnWait | None) -> Iterator[None]:
+    """Keep everybody out while nobody has the database open and all of it is in its one file."""
+    with (
+        plain_errors(path),
+        exclusive_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait),
+    ):
+        with closing(_connect(path, False, timeout_s, on_wait)) as connection:
+            connection.execute("CHECKPOINT")
+        yield
+
+
+def in_memory() -> Connection:
+    """Connect to a new, empty database in memory."""
+    return duckdb.connect(":memory:", config=dict(_CONFIG))
+
+
+def lock_path(path: Path) -> Path:
+    """The side file that is locked in place of the database file."""
+    return path.with_name(path.name + ".lock")
+
+
+def log_path(path: Path) -> Path:
+    """DuckDB's write-ahead log; it is there while a writer is, or after one that did not close."""
+    return path.with_name(path.name + ".wal")
+
+
+def _is_recoverable(path: Path) -> bool:
+    return log_path(path).exists() and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _connect(path: Path, read_only: bool, timeout_s: float, on_wait: OnWait | None) -> Connection:
+    waiting = Waiting(str(path), timeout_s, on_wait)
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+        except duckdb.IOException as error:
+            holder = _FOREIGN_HOLDER.search(str(error))
+            if holder is None:
+                raise
+            waiting.pause(f"opened by another program: process {holder['pid']} ({holder['program']})")
+
+
+@contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Turn errors of DuckDB and the file system into :class:`StorageError`."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error).strip() or type(error).__name__
+        if isinstance(error, (duckdb.IOException, duckdb.FatalException)):
+            raise _file_error(path, text) from error
+        raise StorageError("DuckDB refused", where=str(path), found=text.splitlines()[0]) from error
+    except OSError as error:
+        raise _file_error(Path(error.filename or path), error.strerror or str(error)) from error
+
+
+def _file_error(path: Path, text: str) -> StorageError:
+    where, found = str(path), text.splitlines()[0]
+    if _FULL.search(text):
+        return StorageError(
+            "the disk is full",
+            where=where,
+            found=found,
+            fix="Free some space and run again; what was stored before is untouched.",
+        )
+    if "not a valid DuckDB database" in text:
+        return StorageError(
+            "the file is not a DuckDB database",
+            where=where,
+            fix="Move it away; the pipeline makes a new one.",
+        )
+    return StorageError(
+        "the file or its folder cannot be read or written",
+        where=where,
+        found=found,
+        expected="a folder that you may write",
+        fix="Change the permissions, or move the study to a folder that you may write.",
+    )

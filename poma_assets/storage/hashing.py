@@ -1,0 +1,183 @@
+"""Content hashes of files and frames, which say whether a result has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poma_assets.science.errors import StorageError
+
+_BLOCK_BYTES = 8 * 1024 * 1024
+_NULL_BITS = np.uint64(0x9E3779B97F4A7C15)
+_ROW_FACTOR = np.uint64(0x100000001B3)
+_NUMERIC_KINDS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal"}
+_CLOCK_TICK_NS = 50_000_000
+
+_Hashes = npt.NDArray[np.uint64]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return digest.hexdigest()
+
+
+def frame_digest(frame: pd.DataFrame) -> str:
+    """SHA-256 over the rows of a frame as a multiset: neither row nor column order nor index matters.
+
+    Numbers are compared as 64-bit floats by their bits (1 and 1.0 are equal, 0.1 + 0.2 and 0.3 are not;
+    whole numbers beyond 2**53 as text). NaN, None and NA are one value, apart from every text. The digest
+    is the same in every process and run. Each row is reduced to 64 bits first: enough to see a change, not
+    to resist an adversary.
+    """
+    columns = sorted(str(name) for name in frame.columns)
+    if len(set(columns)) != frame.shape[1]:
+        raise StorageError("a frame has two columns of one name", found=", ".join(columns))
+    rows = np.zeros(len(frame), dtype=np.uint64)
+    named = {str(name): frame[name] for name in frame.columns}
+    for name in columns:
+        rows = _mix(rows * _ROW_FACTOR ^ _column_hashes(named[name]))
+    rows.sort()
+    digest = hashlib.sha256(json.dumps([columns, len(frame)]).encode())
+    digest.update(rows.astype("<u8").tobytes())
+    return digest.hexdigest()
+
+
+def _mix(values: _Hashes) -> _Hashes:
+    """Spread the bits (the finaliser of SplitMix64: Steele, Lea and Flood 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _column_hashes(column: pd.Series) -> _Hashes:
+    missing = column.isna().to_numpy(dtype=bool)
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        hashes = column.astype("datetime64[ns]").to_numpy().view(np.int64).astype(np.uint64)
+    elif _is_numeric(column):
+        hashes = _number_hashes(column, missing)
+    else:
+        hashes = _text_hashes(column)
+    return _mix(np.where(missing, _NULL_BITS, hashes))
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    if column.dtype == object:
+        return pd.api.types.infer_dtype(column, skipna=True) in _NUMERIC_KINDS
+    return bool(pd.api.types.is_numeric_dtype(column.dtype))  # includes boolean
+
+
+def _number_hashes(column: pd.Series, missing: npt.NDArray[np.bool_]) -> _Hashes:
+    if pd.api.types.is_integer_dtype(column.dtype):
+        whole = column.fillna(0)
+        if len(whole) and (whole.max() > 2**53 or whole.min() < -(2**53)):
+            return _text_hashes(column)
+    values = (
+        np.where(missing, 0.0, column.to_numpy(dtype=np.float64, na_value=np.nan)) + 0.0
+    )  # -0.0 becomes 0.0
+    bits: _Hashes = values.view(np.uint64)
+    return bits
+
+
+def _text_hashes(column: pd.Series) -> _Hashes:
+    codes, uniques = pd.factorize(column.astype(object), use_na_sentinel=True)
+    table = [hashlib.blake2b(str(value).encode(), digest_size=8).digest() for value in uniques]
+    hashes = np.frombuffer(b"".join(table) or bytes(8), dtype="<u8").astype(np.uint64)
+    return hashes[np.maximum(codes, 0)]
+
+
+class HashCache:
+    """SHA-256 of files, remembered by path, size, times and inode; safe with several processes.
+
+    Parameters
+    ----------
+    path
+        The cache, an SQLite file, for example ``results/.hashes``. It may be deleted at any time; where it
+        cannot be used the files are simply hashed again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def sha256(self, path: Path) -> str:
+        """SHA-256 of a file, from the cache if the file has not been touched since."""
+        path = path.absolute()
+        identity = _identity(path)
+        with self._cache() as cache:
+            if cache is not None:
+                row = cache.execute(
+                    "SELECT sha256 FROM hashes WHERE path = ? AND identity = ?", (str(path), identity)
+                ).fetchone()
+                if row:
+                    return str(row[0])
+        value = file_sha256(path)
+        if identity == _identity(path) and _is_settled(path):
+            with self._cache() as cache:
+                if cache is not None:
+                    cache.execute(
+                        "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (str(path), identity, value)
+                    )
+                    cache.commit()
+        return value
+
+    @contextmanager
+    def _cache(self) -> Iterator[sqlite3.Connection | None]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=60)
+        except (OSError, sqlite3.Error):
+            yield None
+            return
+        with closing(connection):
+            try:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, identity TEXT, sha256 TEXT)"
+                )
+            except sqlite3.Error:
+                usable = None
+            else:
+                usable = connection
+            yield usable
+
+
+def _identity(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_dev}:{status.st_ino}"
+
+
+def _is_settled(path: Path) -> bool:
+    """Whether a later change must show in the file's times (they have the grain of the kernel's clock)."""
+    return time.time_ns() - path.stat().st_mtime_ns > _CLOCK_TICK_NS
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        "the file cannot be read",
+        where=str(path),
+        found=error.strerror or str(error),
+        fix="Check that it exists and that you may read it.",
+    )

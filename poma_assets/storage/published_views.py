@@ -1,0 +1,76 @@
+"""The views of the published database: the questions that people ask first."""
+
+from __future__ import annotations
+
+from poma_assets.storage.connection import Connection
+
+_TOP_GENES = 50
+
+_VIEWS: dict[str, tuple[str, str]] = {
+    "v_verdicts": (
+        "Verdicts of all contrasts, decided ones first, with effect, interval and sentence",
+        """
+        SELECT v.contrast_id, c.kind, v.gene_symbol, v.verdict, v.sub_verdict, v.label, v.expected_direction,
+               v.log2_fold_change, v.ci_low, v.ci_high, v.smallest_detectable_effect_log2, v.q_confirm,
+               v.edger_log2_fold_change, v.engines_agree, v.n_reference, v.n_target,
+               v.sentence, v.hypothesis_id
+        FROM marker_verdicts v LEFT JOIN contrasts c USING (contrast_id)
+        ORDER BY v.contrast_id,
+                 list_position(['confirmed', 'contradicted', 'inconclusive', 'not_testable'], v.verdict),
+                 v.gene_symbol, v.hypothesis_id
+        """,
+    ),
+    "v_top_genes": (
+        f"The {_TOP_GENES} genes of smallest p value of each contrast and engine",
+        f"""
+        SELECT contrast_id, engine,
+               row_number() OVER (PARTITION BY contrast_id, engine ORDER BY p_value, gene_id) AS rank,
+               gene_id, gene_name, base_mean, log2_fold_change, shrunken_log2_fold_change, standard_error,
+               p_value, p_adjusted
+        FROM de_results
+        WHERE status = 'tested' AND p_value IS NOT NULL
+        QUALIFY rank <= {_TOP_GENES}
+        ORDER BY contrast_id, engine, rank
+        """,
+    ),
+    "v_sample_overview": (
+        "One row per sample: metadata, reads, alignment, strandedness, quality and whether it was included",
+        """
+        SELECT s.sample_id, s.cell_line, s.cell_context, s.sensitivity, s.treatment, s.dose_um, s.time_h,
+               s.replicate, s.batch, s.rin, s.a260_a280, t.read_pairs_in, t.pass_filter_pct,
+               a.uniquely_mapped_pct, st.used AS strandedness_used, f.library_size, f.size_factor,
+               q.n_failed AS quality_failures, q.n_warned AS quality_warnings,
+               i.included, i.reason AS inclusion_reason
+        FROM samples s
+        LEFT JOIN trimming t USING (sample_id)
+        LEFT JOIN alignment_quality a USING (sample_id)
+        LEFT JOIN strandedness st USING (sample_id)
+        LEFT JOIN size_factors f USING (sample_id)
+        LEFT JOIN sample_inclusion i USING (sample_id)
+        LEFT JOIN (
+            SELECT sample_id, count(*) FILTER (status = 'fail') AS n_failed,
+                   count(*) FILTER (status = 'warn') AS n_warned
+            FROM sample_quality GROUP BY sample_id
+        ) q USING (sample_id)
+        ORDER BY s.sample_id
+        """,
+    ),
+    "v_marker_expression": (
+        "Expression of the judged markers in every included sample, with the sample's condition",
+        """
+        SELECT m.gene_symbol, e.gene_id, e.sample_id, s.cell_line, s.sensitivity, s.treatment, s.dose_um,
+               s.time_h, s.replicate, e.normalised_count, e.cpm, e.tpm, e.vst
+        FROM (SELECT DISTINCT gene_symbol, ensembl_gene_id FROM marker_verdicts) m
+        JOIN normalised_expression e ON e.gene_id = m.ensembl_gene_id
+        LEFT JOIN samples s USING (sample_id)
+        ORDER BY m.gene_symbol, e.sample_id
+        """,
+    ),
+}
+
+
+def create_views(connection: Connection) -> None:
+    """Make the views, with their comments, in a database that has the declared tables."""
+    for name, (comment, sql) in _VIEWS.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
+        connection.execute(f"COMMENT ON VIEW {name} IS '{comment.replace(chr(39), chr(39) * 2)}'")

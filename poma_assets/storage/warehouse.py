@@ -1,0 +1,273 @@
+"""The warehouse: every table of a study in one DuckDB file, written one asset partition at a time.
+
+DuckDB takes one writing process, and a reader keeps it out. So connections are short, each under the lock
+of a side file; a write is one transaction, so that a killed process leaves the old partition or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from poma_assets.storage.artefacts import absolute_path, artefact_rows
+from poma_assets.storage.connection import Connection, in_memory, reading, writing
+from poma_assets.storage.database_schema import create_table, ensure_tables, table_names
+from poma_assets.storage.hashing import HashCache
+from poma_assets.storage.lock import OnWait
+from poma_assets.storage.matrices import fetch_matrix
+from poma_assets.storage.rows import check_columns, check_frame, declared_table, replace_rows
+from poma_assets.storage.schema import TABLES
+from poma_assets.storage.step_output import StepOutput
+from poma_assets.storage.table_declaration import Table
+
+Where = Mapping[str, str | Sequence[str]]
+
+
+class Warehouse:
+    """The DuckDB file of a study.
+
+    Parameters
+    ----------
+    path
+        The file, for example ``results/warehouse.duckdb``; it is made by the first write.
+    lock_timeout_s
+        Seconds to wait for another process that holds it.
+    on_wait
+        Called with a message that names the holder, about every 10 seconds of waiting.
+    """
+
+    def __init__(self, path: Path, *, lock_timeout_s: float = 600.0, on_wait: OnWait | None = None) -> None:
+        self.path = path
+        self.lock_timeout_s = lock_timeout_s
+        self.on_wait = on_wait
+        self.hashes = HashCache(path.with_name(".hashes"))
+
+    def write(
+        self,
+        output: StepOutput,
+        *,
+        asset: str,
+        partition: str,
+        study_root: Path,
+        fingerprint: str,
+        data_version: str,
+        inputs: Mapping[str, Any],
+        run_id: str,
+        partition_values: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        """Replace all that one asset partition stores, in one transaction.
+
+        Parameters
+        ----------
+        output
+            Tables, files and cost.
+        asset, partition
+            What made it; ``partition`` is empty for a cohort asset.
+        study_root
+            Files inside it are stored by relative paths.
+        fingerprint, data_version, inputs, run_id
+            Kept in the table ``steps``; ``inputs`` as JSON.
+        partition_values
+            Table -> value of each of its ``replace_by`` columns. A table without any is replaced as a whole.
+
+        Raises
+        ------
+        StorageError
+            If a frame does not fit its declaration, a file is missing or the disk refuses; nothing changes.
+        WarehouseLockedError
+            If another process holds the warehouse for longer than ``lock_timeout_s``.
+        """
+        own = {"asset": asset, "partition": partition}
+        replacements = [
+            (declared_table(name), frame, dict(partition_values.get(name, {})))
+            for name, frame in output.tables.items()
+        ]
+        for table, frame, values in replacements:
+            check_frame(table, frame, values)
+        # Hashed before the lock: files may be large.
+        artefacts = artefact_rows(
+            output.files, **own, study_root=study_root, run_id=run_id, sha256=self.hashes.sha256
+        )
+        record = {"fingerprint": fingerprint, "data_version": data_version, "run_id": run_id}
+        step = _step_row(output, inputs, **own, **record)
+        replacements += [(TABLES["artefacts"], artefacts, own), (TABLES["steps"], step, own)]
+        with self._writing(f"storing {asset} {partition}".rstrip()) as connection:
+            connection.begin()
+            ensure_tables(connection, self.path)
+            for table, frame, values in replacements:
+                replace_rows(connection, table, frame, values)
+            connection.commit()
+
+    def read(
+        self, table: str, where: Where | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Read rows of a table, in a fixed order (by its columns from left to right).
+
+        Parameters
+        ----------
+        where
+            Column -> value, or several of which one must match; no values at all match no row.
+        columns
+            The columns wanted, in this order; all by default.
+
+        Returns
+        -------
+        pd.DataFrame
+            Empty, with the columns, if nothing has been stored.
+        """
+        declared = declared_table(table)
+        condition, values = _condition(declared, where)
+        check_columns(declared, columns or ())
+        selected = ", ".join(f'"{name}"' for name in columns or declared.column_names)
+        order = ", ".join(f'"{name}"' for name in declared.column_names)
+        sql = f'SELECT {selected} FROM "{table}" WHERE {condition} ORDER BY {order}'
+        with self._reading(f"reading {table}") as connection:
+            if table in table_names(connection):
+                return connection.execute(sql, values).df()
+        with closing(in_memory()) as connection:
+            create_table(connection, declared)
+            return connection.execute(sql, values).df()
+
+    def read_matrix(
+        self,
+        table: str,
+        *,
+        row: str = "gene_id",
+        column: str = "sample_id",
+        value: str,
+        where: Where | None = None,
+        fill: float | None = None,
+    ) -> pd.DataFrame:
+        """Read one value column as a matrix, by default genes x samples.
+
+        Parameters
+        ----------
+        row, column
+            The columns whose values become index and columns, both in natural order (S2 before S10).
+        value
+            A numeric column.
+        where
+            As in :meth:`read`; needed where a table holds several values of a gene in a sample.
+        fill
+            For absent or NULL values: by default 0 for whole numbers and NaN for others.
+
+        Returns
+        -------
+        pd.DataFrame
+            int64 for whole numbers, float64 otherwise.
+
+        Raises
+        ------
+        StorageError
+            If a cell has several values.
+        """
+        declared = declared_table(table)
+        condition, values = _condition(declared, where)
+        check_columns(declared, (row, column, value))
+        with self._reading(f"reading a matrix from {table}") as connection:
+            if table in table_names(connection):
+                return fetch_matrix(connection, declared, row, column, value, condition, values, fill)
+        with closing(in_memory()) as connection:
+            create_table(connection, declared)
+            return fetch_matrix(connection, declared, row, column, value, condition, values, fill)
+
+    def files(self, asset: str, partition: str, study_root: Path) -> dict[str, Path]:
+        """Files that an asset partition keeps: role -> absolute path."""
+        rows = self.read("artefacts", {"asset": asset, "partition": partition}, ["role", "path"])
+        return {
+            role: absolute_path(path, study_root)
+            for role, path in zip(rows["role"], rows["path"], strict=True)
+        }
+
+    def steps(self) -> pd.DataFrame:
+        """The last success of every asset partition."""
+        return self.read("steps")
+
+    def forget(
+        self,
+        *,
+        partition: str,
+        asset: str | None = None,
+        key: Literal["sample_id", "contrast_id"] = "sample_id",
+    ) -> None:
+        """Remove what is stored of a withdrawn sample or contrast, in one transaction.
+
+        The history of verdicts stays, and so do cohort tables until their assets run again.
+
+        Parameters
+        ----------
+        partition
+            The sample or contrast.
+        asset
+            Only the step and file records of this asset, so that it counts as never run; its rows stay.
+        key
+            Which of the two it is.
+        """
+        if not self.path.exists():
+            return
+        deletions: list[tuple[str, str]] = [
+            (name, key)
+            for name, table in TABLES.items()
+            if asset is None and key in table.replace_by and name != "verdict_history"
+        ]
+        deletions += [("artefacts", "partition"), ("steps", "partition")]
+        with self._writing(f"forgetting {partition}") as connection:
+            connection.begin()
+            ensure_tables(connection, self.path)
+            for name, column in deletions:
+                only = asset is not None
+                sql = f'DELETE FROM "{name}" WHERE "{column}" = ?' + (" AND asset = ?" if only else "")
+                connection.execute(sql, [partition, asset] if only else [partition])
+            connection.commit()
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        """Run a reading SQL statement; values for ``?`` are bound.
+
+        Raises
+        ------
+        StorageError
+            With DuckDB's words, if the statement is wrong or would write.
+        """
+        with self._reading("a query") as connection:
+            if not self.path.exists():
+                ensure_tables(connection, self.path)
+            return connection.execute(sql, list(parameters)).df()
+
+    def _reading(self, describe: str) -> AbstractContextManager[Connection]:
+        return reading(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait)
+
+    def _writing(self, describe: str) -> AbstractContextManager[Connection]:
+        return writing(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait)
+
+
+def _step_row(output: StepOutput, inputs: Mapping[str, Any], **record: str) -> pd.DataFrame:
+    """The row of the table ``steps``."""
+    return pd.DataFrame(
+        {
+            **record,
+            "inputs": json.dumps(inputs, sort_keys=True, default=str),
+            "finished_at": datetime.now(UTC).replace(tzinfo=None),
+            "wall_s": output.cost.wall_s,
+            "cpu_s": output.cost.cpu_s,
+            "peak_memory_mib": output.cost.peak_memory_mib,
+            "rows": sum(len(frame) for frame in output.tables.values()),
+        },
+        index=[0],
+    )
+
+
+def _condition(table: Table, where: Where | None) -> tuple[str, list[Any]]:
+    """SQL condition with placeholders, and the values to bind."""
+    check_columns(table, where or ())
+    parts, values = ["true"], []
+    for column, wanted in (where or {}).items():
+        options = [wanted] if isinstance(wanted, str) else [str(value) for value in wanted]
+        parts.append(f'"{column}" IN (SELECT unnest(CAST(? AS VARCHAR[])))')
+        values.append(options)
+    return " AND ".join(parts), values
