@@ -1,0 +1,74 @@
+"""Splice-aware alignment by STAR, its quality, and the strandedness of the library."""
+
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from poma_assets.assets.steps import Step, finish
+from poma_assets.parameters import sample_row
+from poma_assets.partitions import SAMPLES
+from poma_assets.resources import Files, StudyResource
+from poma_assets.science.star_logs import parse_reads_per_gene, parse_star_log_final
+from poma_assets.science.strandedness import infer_strandedness
+from poma_assets.tools.bam import check_bam
+from poma_assets.tools.star import align_with_star
+from poma_assets.vocabulary import OWNER, STAR_POOL, WAREHOUSE_IO
+
+
+@dg.asset(
+    partitions_def=SAMPLES,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"star", "bam"},
+    code_version="1",
+    pool=STAR_POOL,
+)
+def alignments(
+    context: dg.AssetExecutionContext, study: StudyResource, trimmed_reads: Files, star_index: Files
+) -> Step:
+    """Trimmed reads aligned to the genome: coordinate-sorted, indexed BAM, and STAR's own gene counts."""
+    target = study.study.step_dir("alignments", context.partition_key)
+    outputs = align_with_star(
+        trimmed_reads["fastq_1"],
+        trimmed_reads.get("fastq_2"),
+        star_index["parameters"].parent,
+        target,
+        threads=study.tool_threads,
+        log_path=target.with_suffix(".log"),
+    )
+    files: dict[str, Path] = {
+        "bam": outputs.bam,
+        "bai": outputs.bam.with_suffix(".bam.bai"),
+        "log_final": outputs.log_final,
+        "reads_per_gene": outputs.reads_per_gene,
+        "splice_junctions": outputs.splice_junctions,
+    }
+    return finish(context, study, files=files, commands=(outputs.record,))
+
+
+@dg.asset(
+    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"python", "duckdb"}, code_version="1"
+)
+def alignment_quality(context: dg.AssetExecutionContext, study: StudyResource, alignments: Files) -> Step:
+    """Mapping rates from STAR's log, and the library's strandedness inferred from its gene counts."""
+    sample = context.partition_key
+    log, counts = alignments["log_final"], alignments["reads_per_gene"]
+    row = parse_star_log_final(log.read_text(), source=str(log))
+    genes = parse_reads_per_gene(counts.read_text(), source=str(counts)).genes
+    strandedness = infer_strandedness(
+        int(genes["unstranded"].sum()),
+        int(genes["forward"].sum()),
+        int(genes["reverse"].sum()),
+        declared=str(sample_row(study, sample)["strandedness"]),
+    )
+    quality = {"sample_id": sample, **row, "bam_records": check_bam(alignments["bam"])}
+    return finish(
+        context,
+        study,
+        tables={
+            "alignment_quality": pd.DataFrame([quality]),
+            "strandedness": pd.DataFrame([{"sample_id": sample, **vars(strandedness)}]),
+        },
+        metadata={"uniquely_mapped_pct": row["uniquely_mapped_pct"], "strandedness": strandedness.used},
+    )

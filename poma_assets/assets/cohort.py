@@ -1,0 +1,156 @@
+"""The count matrix of the samples that passed, and what the samples look like beside each other."""
+
+import time
+
+import dagster as dg
+import pandas as pd
+
+from poma_assets.assets.steps import Step, finish
+from poma_assets.reports.figures import library_size_figure, markdown_image, pca_figure
+from poma_assets.resources import StudyResource
+from poma_assets.science.count_tables import parse_count_matrix
+from poma_assets.science.errors import CountsError, NotEnoughDataError
+from poma_assets.science.exploration import principal_components, sample_distances
+from poma_assets.science.markers.identity import sample_identity as judge_identity
+from poma_assets.science.normalisation import log_cpm, normalised_expression_frame, size_factors_frame
+from poma_assets.science.quality_gates import decide_inclusion, parse_overrides
+from poma_assets.storage.package_data import data_file
+from poma_assets.storage.text_files import read_text
+from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
+
+
+def read_counts(study: StudyResource, samples: list[str] | None = None) -> pd.DataFrame:
+    """Counts of the samples that passed: genes x samples."""
+    where = None if samples is None else {"sample_id": samples}
+    return study.warehouse.read_matrix("count_matrix", value="count", where=where)
+
+
+def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
+    counter = study.study.config.counter
+    where = {"sample_id": included, "counter": [counter, "given"]}
+    return study.warehouse.read_matrix("gene_counts", value="count", where=where)
+
+
+def _inclusion(study: StudyResource) -> pd.DataFrame:
+    path = study.study.quality_overrides_path
+    overrides = parse_overrides(read_text(path), source=str(path)) if path.is_file() else None
+    names = list(study.sheet.samples["sample_id"])
+    return decide_inclusion(study.warehouse.read("sample_quality", {"sample_id": names}), overrides, names)
+
+
+@dg.asset(
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["gene_counts", "htseq_counts", "sample_quality"],
+)
+def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """Counts of the samples that passed the quality gates (genes x samples, stored long), and who stayed out and why."""
+    matrix_path = study.study.count_matrix_path
+    if matrix_path is not None:
+        names = list(study.sheet.samples["sample_id"])
+        counts = parse_count_matrix(read_text(matrix_path), source=str(matrix_path)).reindex(columns=names)
+        missing = [str(name) for name in counts.columns[counts.isna().all()]]
+        if missing:
+            raise CountsError(
+                "the count matrix lacks samples of the sheet",
+                where=str(matrix_path),
+                found=f"no column {', '.join(missing)}",
+                fix="Correct the column names, or take the samples out of the sheet.",
+            )
+        inclusion = pd.DataFrame({"sample_id": names, "included": True, "reason": None})
+    else:
+        inclusion = _inclusion(study)
+        counts = _sample_counts(study, list(inclusion.loc[inclusion["included"], "sample_id"]))
+    if counts.empty:
+        raise NotEnoughDataError(
+            "no sample passed the quality gates, so there is no count matrix",
+            found="; ".join(f"{row.sample_id}: {row.reason}" for row in inclusion.itertuples()),
+            fix="See `poma status` for the failed steps and metrics.",
+        )
+    long = counts.rename_axis("gene_id").melt(ignore_index=False, var_name="sample_id", value_name="count")
+    long = long.reset_index()[["sample_id", "gene_id", "count"]]
+    out = inclusion.loc[~inclusion["included"]]
+    figure = library_size_figure(counts.sum())
+    return finish(
+        context,
+        study,
+        tables={"count_matrix": long, "sample_inclusion": inclusion},
+        metadata={
+            "samples": counts.shape[1],
+            "genes": counts.shape[0],
+            "left out": "; ".join(f"{row.sample_id}: {row.reason}" for row in out.itertuples()) or "none",
+            "library sizes": dg.MetadataValue.md(markdown_image(figure, "assigned fragments per sample")),
+        },
+    )
+
+
+@dg.asset(
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["count_matrix", "gene_table"],
+)
+def normalised_expression(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """Expression in comparable units: DESeq2-normalised counts, CPM, TPM and variance-stabilised values."""
+    started = time.monotonic()
+    counts = read_counts(study)
+    lengths = study.warehouse.read("genes", columns=["gene_id", "length_bp"]).set_index("gene_id")["length_bp"]
+    factors = size_factors_frame(counts)
+    return finish(
+        context,
+        study,
+        tables={
+            "normalised_expression": normalised_expression_frame(counts, lengths),
+            "size_factors": factors,
+        },
+        metadata={f"size factor of {row.sample_id}": round(row.size_factor, 3) for row in factors.head(48).itertuples()},
+        started=started,
+    )
+
+
+@dg.asset(
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["normalised_expression"],
+)
+def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """Principal components and distances of the samples, on variance-stabilised values."""
+    log_values = log_cpm(read_counts(study))
+    stabilised = study.warehouse.read_matrix("normalised_expression", value="vst", fill=float("nan"))
+    values = log_values if stabilised.isna().to_numpy().any() else stabilised
+    pca = principal_components(values)
+    metadata = {}
+    if len(pca):
+        figure = pca_figure(pca, study.sheet.samples)
+        metadata["samples in the plane"] = dg.MetadataValue.md(markdown_image(figure, "principal components"))
+    tables = {"sample_pca": pca, "sample_distances": sample_distances(values, log_values)}
+    return finish(context, study, tables=tables, metadata=metadata)
+
+
+@dg.asset(
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["count_matrix", "gene_table"],
+)
+def sample_identity(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """Is each sample the line that the sheet says: isotype and light chain, translocation outliers, sex, lineage."""
+    lines, genes = (data_file("markers", name) for name in ("cell_line_identity.tsv", "sample_identity_genes.tsv"))
+    counts = read_counts(study)
+    samples = study.sheet.samples
+    frame = judge_identity(
+        counts,
+        samples.loc[samples["sample_id"].isin(list(counts.columns))],
+        study.warehouse.read("genes"),
+        pd.read_csv(lines, sep="\t", dtype=str),
+        pd.read_csv(genes, sep="\t", dtype=str),
+    )
+    mismatches = sorted(set(frame.loc[frame["status"] == "mismatch", "sample_id"]))
+    metadata = {"mismatches": ", ".join(mismatches) or "none"}
+    return finish(context, study, tables={"sample_identity": frame}, metadata=metadata)

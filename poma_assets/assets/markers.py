@@ -1,0 +1,121 @@
+"""The verdicts on the declared marker hypotheses, the response score they rest on, and their history."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pandas as pd
+
+from poma_assets.assets.cohort import read_counts
+from poma_assets.assets.differential_expression import contrast_design, contrast_results
+from poma_assets.assets.steps import Step, finish
+from poma_assets.contrast_facts import contrast_facts
+from poma_assets.partitions import CONTRASTS
+from poma_assets.reports.figures import markdown_image, verdict_effects_figure
+from poma_assets.resources import StudyResource
+from poma_assets.science.markers.history import verdict_changes
+from poma_assets.science.markers.hypotheses import Hypotheses, parse_hypotheses
+from poma_assets.science.markers.response_score import response_scores
+from poma_assets.science.markers.verdicts import judge_markers
+from poma_assets.storage.package_data import data_file
+from poma_assets.storage.text_files import read_text
+from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
+
+
+def read_hypotheses(study: StudyResource) -> Hypotheses:
+    """The hypotheses in use: the study's own table, else the shipped one."""
+    path = study.study.hypotheses_path or data_file("markers", "marker_hypotheses.tsv")
+    return parse_hypotheses(read_text(path), source=str(path))
+
+
+@dg.asset(
+    partitions_def=CONTRASTS,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["de_results"],
+)
+def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """Is the drug's programme seen at all: a signed score over the signature, the judged gene left out each time."""
+    contrast = context.partition_key
+    frame = response_scores(
+        contrast,
+        contrast_results(study, contrast, "deseq2"),
+        pd.read_csv(data_file("markers", "response_signature.tsv"), sep="\t", dtype=str, comment="#"),
+        sorted(set(read_hypotheses(study).table["gene_symbol"])),
+        seed=study.study.config.seed,
+    )
+    shown = int(frame["exposure_shown"].astype(bool).sum()) if len(frame) else 0
+    return finish(
+        context, study, tables={"response_score": frame}, metadata={"exposure shown": f"{shown} of {len(frame)} genes"}
+    )
+
+
+@dg.asset(
+    partitions_def=CONTRASTS,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["de_results", "response_score", "sample_identity", "sample_quality", "count_matrix", "contrast_sheet"],
+)
+def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """The verdict on every marker hypothesis that this contrast can speak to, with its reason in one sentence."""
+    contrast = context.partition_key
+    design = contrast_design(study, contrast)
+    samples = list(design.matrix.index)
+    counts = read_counts(study, samples)
+    where = {"sample_id": samples}
+    frame = judge_markers(
+        read_hypotheses(study),
+        contrast_facts(study, study.contrasts[contrast], design),
+        contrast_results(study, contrast, "deseq2"),
+        contrast_results(study, contrast, "edger"),
+        counts,
+        counts.sum(),
+        study.warehouse.read("sample_identity", where),
+        study.warehouse.read("sample_quality", where),
+        study.warehouse.read("response_score", {"contrast_id": contrast}),
+    )
+    metadata = {str(verdict): int(count) for verdict, count in frame["verdict"].value_counts().items()}
+    figure = markdown_image(verdict_effects_figure(frame), f"marker effects in {contrast}")
+    return finish(
+        context,
+        study,
+        tables={"marker_verdicts": frame},
+        metadata={**metadata, "effects": dg.MetadataValue.md(figure), "sentences": dg.MetadataValue.md(_list(frame))},
+    )
+
+
+def _list(frame: pd.DataFrame) -> str:
+    return "\n".join(f"- {sentence}" for sentence in frame["sentence"])
+
+
+@dg.asset(
+    partitions_def=CONTRASTS,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["marker_verdicts"],
+)
+def verdict_history(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """Every change of a verdict, with the run that changed it. Nothing is ever removed."""
+    where = {"contrast_id": context.partition_key}
+    history = study.warehouse.read("verdict_history", where)
+    latest = history.sort_values("recorded_at").drop_duplicates("hypothesis_id", keep="last")
+    version = study.warehouse.read("steps", {"asset": "marker_verdicts", "partition": context.partition_key})
+    changes = verdict_changes(
+        latest if len(latest) else None,
+        study.warehouse.read("marker_verdicts", where),
+        run_id=context.run_id,
+        recorded_at=datetime.now(UTC).replace(tzinfo=None),
+        data_version=str(version["data_version"].iloc[0]),
+    )
+    return finish(
+        context,
+        study,
+        tables={"verdict_history": changes},
+        replaces={"verdict_history": {"run_id": context.run_id}},
+        metadata={"changed": len(changes)},
+    )

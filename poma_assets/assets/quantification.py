@@ -1,0 +1,174 @@
+"""From alignments to gene counts and their quality, sample by sample."""
+
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from poma_assets.assets.steps import Step, finish
+from poma_assets.parameters import sample_row
+from poma_assets.partitions import SAMPLES
+from poma_assets.storage.quality_metrics import sample_metrics
+from poma_assets.resources import Files, StudyResource
+from poma_assets.science.count_tables import (
+    parse_featurecounts,
+    parse_featurecounts_summary,
+    parse_htseq_counts,
+    parse_per_sample_counts,
+)
+from poma_assets.science.quality_gates import evaluate_quality, parse_thresholds
+from poma_assets.science.star_logs import parse_reads_per_gene
+from poma_assets.storage.package_data import data_file
+from poma_assets.storage.staging import staged_directory
+from poma_assets.tools.featurecounts import run_featurecounts
+from poma_assets.tools.htseq import run_htseq_count
+from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
+
+
+def _counts_frame(sample: str, counter: str, counts: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"sample_id": sample, "gene_id": counts.index.astype(str), "counter": counter, "count": counts.to_numpy()}
+    )
+
+
+def _assignment_frame(sample: str, counter: str, categories: dict[str, int]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sample_id": sample,
+            "counter": counter,
+            "category": list(categories),
+            "fragments": list(categories.values()),
+        }
+    )
+
+
+def given_counts_path(study: StudyResource, sample: str) -> Path | None:
+    """Path of the count table that the sheet gives instead of reads; None for a sample with reads."""
+    units = study.sheet.units
+    given = [text for text in units.loc[units["sample_id"] == sample, "counts"] if isinstance(text, str)]
+    return study.study.resolve_unit_path(given[0]) if given else None
+
+
+def used_strandedness(study: StudyResource, sample: str) -> str:
+    """Strandedness that the counters are given for this sample."""
+    return str(study.warehouse.read("strandedness", {"sample_id": sample})["used"].iloc[0])
+
+
+@dg.asset(
+    partitions_def=SAMPLES,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"featurecounts", "duckdb"},
+    code_version="1",
+    deps=["alignment_quality"],
+)
+def gene_counts(
+    context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files
+) -> Step:
+    """Fragments per gene by featureCounts with the strandedness found; STAR's own counts or given counts if asked."""
+    sample, counter = context.partition_key, study.study.config.counter
+    given = given_counts_path(study, sample)
+    if given is not None:
+        counts = parse_per_sample_counts(given.read_text(), source=str(given))
+        tables = {"gene_counts": _counts_frame(sample, "given", counts)}
+        return finish(context, study, tables=tables, replaces={"gene_counts": {"counter": "given"}})
+    strandedness = used_strandedness(study, sample)
+    if counter == "star":
+        path = alignments["reads_per_gene"]
+        parsed = parse_reads_per_gene(path.read_text(), source=str(path))
+        column = parsed.genes.set_index("gene_id")[strandedness]
+        tables = {"gene_counts": _counts_frame(sample, "star", column)}
+        return finish(context, study, tables=tables, replaces={"gene_counts": {"counter": "star"}})
+    target = study.study.step_dir("gene_counts", sample)
+    name = f"{sample}.featurecounts.txt"
+    with staged_directory(target) as staging:
+        record = run_featurecounts(
+            alignments["bam"],
+            annotation["gtf"],
+            staging / name,
+            strandedness=strandedness,
+            paired=_is_paired(study, sample),
+            threads=study.tool_threads,
+            log_path=staging / "featurecounts.log",
+        )
+        counts = parse_featurecounts((staging / name).read_text(), source=name)
+        summary = parse_featurecounts_summary((staging / f"{name}.summary").read_text(), source=f"{name}.summary")
+    by_counter = {"counter": "featurecounts"}
+    return finish(
+        context,
+        study,
+        tables={
+            "gene_counts": _counts_frame(sample, "featurecounts", counts),
+            "count_assignment": _assignment_frame(sample, "featurecounts", summary),
+        },
+        files={"counts": target / name, "summary": target / f"{name}.summary"},
+        commands=(record,),
+        replaces={"gene_counts": by_counter, "count_assignment": by_counter},
+        metadata={"assigned_fragments": int(counts.sum()), "strandedness": strandedness},
+    )
+
+
+def _is_paired(study: StudyResource, sample: str) -> bool:
+    units = study.sheet.units
+    return bool(units.loc[units["sample_id"] == sample, "fastq_2"].notna().all())
+
+
+@dg.asset(
+    partitions_def=SAMPLES,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"htseq", "duckdb"},
+    code_version="1",
+    deps=["alignment_quality"],
+)
+def htseq_counts(
+    context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files
+) -> Step:
+    """Fragments per gene by htseq-count, beside featureCounts. Slow; outside the default job unless it is the counter."""
+    sample = context.partition_key
+    target = study.study.step_dir("htseq_counts", sample)
+    name = f"{sample}.htseq.txt"
+    with staged_directory(target) as staging:
+        record = run_htseq_count(
+            alignments["bam"],
+            annotation["gtf"],
+            staging / name,
+            strandedness=used_strandedness(study, sample),
+            paired=_is_paired(study, sample),
+            log_path=staging / "htseq.log",
+        )
+        counts, summary = parse_htseq_counts((staging / name).read_text(), source=name)
+    by_counter = {"counter": "htseq"}
+    return finish(
+        context,
+        study,
+        tables={
+            "gene_counts": _counts_frame(sample, "htseq", counts),
+            "count_assignment": _assignment_frame(sample, "htseq", summary),
+        },
+        files={"counts": target / name},
+        commands=(record,),
+        replaces={"gene_counts": by_counter, "count_assignment": by_counter},
+        metadata={"assigned_fragments": int(counts.sum())},
+    )
+
+
+@dg.asset(
+    partitions_def=SAMPLES,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"python", "duckdb"},
+    code_version="1",
+    deps=["read_quality", "trimmed_reads", "trimmed_read_quality", "alignment_quality", "gene_counts", "gene_table"],
+)
+def sample_quality(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """Every quality metric of the sample with its thresholds: a `fail` keeps it out of the count matrix."""
+    sample, config = context.partition_key, study.study.config
+    path = data_file("markers", "qc_thresholds.tsv")
+    thresholds = parse_thresholds(path.read_text(), source=path.name, profile=config.profile)
+    own_rules = {metric: rule.model_dump() for metric, rule in config.quality.items()}
+    metrics = sample_metrics(study.warehouse, sample, sample_row(study, sample))
+    frame = evaluate_quality(sample, metrics, thresholds, overrides=own_rules)
+    worst = frame.loc[frame["status"].isin(["fail", "warn"]), ["metric", "status"]]
+    summary = ", ".join(f"{metric} {status}" for metric, status in worst.itertuples(index=False))
+    return finish(context, study, tables={"sample_quality": frame}, metadata={"attention": summary or "none"})

@@ -1,0 +1,151 @@
+"""From the sample sheet to trimmed reads, with the quality of both."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+
+from poma_assets.assets.steps import Step, finish
+from poma_assets.partitions import SAMPLES
+from poma_assets.resources import Files, StudyResource
+from poma_assets.science.contrasts import contrasts_frame
+from poma_assets.science.fastqc_report import parse_fastqc_data
+from poma_assets.science.trimming_reports import parse_cutadapt_json, parse_fastp_json
+from poma_assets.storage.staging import staged_directory
+from poma_assets.tools.command import CommandRecord
+from poma_assets.tools.cutadapt import run_cutadapt
+from poma_assets.tools.fastp import run_fastp
+from poma_assets.tools.fastq_files import check_fastq_pair, merge_fastq
+from poma_assets.tools.fastqc import fastqc_outputs, read_fastqc_data, run_fastqc
+from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
+
+READS = ("R1", "R2")
+
+
+@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"csv", "duckdb"}, code_version="1")
+def sample_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """The sample sheet, validated: one row per sample with its metadata, one row per sequencing unit (lane)."""
+    sheet = study.sheet
+    return finish(
+        context,
+        study,
+        tables={"samples": sheet.samples, "sequencing_units": sheet.units},
+        metadata={"samples": len(sheet.samples), "sequencing_units": len(sheet.units)},
+    )
+
+
+@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"csv", "duckdb"}, code_version="1")
+def contrast_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """The declared contrasts, validated against the sheet. Positive fold change is higher in the target."""
+    frame = contrasts_frame(list(study.contrasts.values()), study.sheet, study.study.config.vehicle)
+    return finish(context, study, tables={"contrasts": frame}, metadata={"contrasts": len(frame)})
+
+
+@dg.asset(
+    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fastq"}, code_version="1"
+)
+def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """The sample's reads as sequenced: lanes merged, files read through once, pairs of equal length."""
+    sample = context.partition_key
+    units = study.sheet.units
+    rows = units.loc[units["sample_id"] == sample]
+    target = study.study.step_dir("raw_reads", sample)
+    files: dict[str, Path] = {}
+    with staged_directory(target) as staging:
+        for read, column in zip(READS, ("fastq_1", "fastq_2"), strict=True):
+            parts = [study.study.resolve_unit_path(text) for text in rows[column] if isinstance(text, str)]
+            if parts:
+                name = f"{sample}_raw_{read}.fastq" + (".gz" if parts[0].suffix == ".gz" else "")
+                merge_fastq(parts, staging / name)
+                files[f"fastq_{read[1]}"] = target / name
+        staged = [staging / path.name for path in files.values()]
+        summary = check_fastq_pair(staged[0], staged[1] if len(staged) > 1 else None, sample=sample)
+    metadata = {"read_pairs": summary.read_pairs, "read_length_bp": summary.read_length_max, "lanes": len(rows)}
+    return finish(context, study, files=files, metadata=metadata)
+
+
+def _fastqc(
+    context: dg.AssetExecutionContext, study: StudyResource, asset: str, stage: str, fastqs: Sequence[Path]
+) -> Step:
+    sample = context.partition_key
+    target = study.study.step_dir(asset, sample)
+    rows, files = [], {}
+    with staged_directory(target) as staging:
+        record = run_fastqc(fastqs, staging, threads=study.tool_threads, log_path=staging / "fastqc.log")
+        for read, (html, archive) in zip(READS, fastqc_outputs(staging, fastqs).values(), strict=False):
+            report = parse_fastqc_data(read_fastqc_data(archive), source=archive.name)
+            rows.append({"sample_id": sample, "stage": stage, "read": read, **report})
+            files[f"{read} html"], files[f"{read} zip"] = target / html.name, target / archive.name
+    return finish(
+        context,
+        study,
+        tables={"read_quality": pd.DataFrame(rows)},
+        files=files,
+        commands=(record,),
+        replaces={"read_quality": {"stage": stage}},
+        metadata={f"q30_pct {row['read']}": row["q30_pct"] for row in rows},
+    )
+
+
+@dg.asset(
+    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fastqc", "duckdb"}, code_version="1"
+)
+def read_quality(context: dg.AssetExecutionContext, study: StudyResource, raw_reads: Files) -> Step:
+    """FastQC of the reads as sequenced."""
+    return _fastqc(context, study, "read_quality", "raw", list(raw_reads.values()))
+
+
+@dg.asset(
+    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"cutadapt", "fastq"}, code_version="1"
+)
+def trimmed_reads(context: dg.AssetExecutionContext, study: StudyResource, raw_reads: Files) -> Step:
+    """Reads after adapter and quality trimming (cutadapt, or fastp if poma.yaml says so)."""
+    sample = context.partition_key
+    target = study.study.step_dir("trimmed_reads", sample)
+    with staged_directory(target) as staging:
+        record, names = _trim(study, raw_reads, staging, sample)
+        report = (staging / names["report"]).read_text()
+        parse = parse_cutadapt_json if study.study.config.trimmer == "cutadapt" else parse_fastp_json
+        row = parse(report, source=names["report"])
+    table = pd.DataFrame([{"sample_id": sample, **row}])
+    return finish(
+        context,
+        study,
+        tables={"trimming": table},
+        files={role: target / name for role, name in names.items()},
+        commands=(record,),
+        metadata={"pass_filter_pct": row["pass_filter_pct"]},
+    )
+
+
+def _trim(
+    study: StudyResource, raw: Files, staging: Path, sample: str
+) -> tuple[CommandRecord, dict[str, str]]:
+    trimmer, options = study.study.config.trimmer, study.study.config.trimming
+    names = {f"fastq_{read[1]}": f"{sample}_trimmed_{read}.fastq.gz" for read in READS if f"fastq_{read[1]}" in raw}
+    names["report"] = f"{sample}.{trimmer}.json"
+    run = run_cutadapt if trimmer == "cutadapt" else run_fastp
+    record = run(
+        raw["fastq_1"],
+        raw.get("fastq_2"),
+        staging / names["fastq_1"],
+        staging / names["fastq_2"] if "fastq_2" in names else None,
+        staging / names["report"],
+        threads=study.tool_threads,
+        quality=options.quality,
+        min_length_bp=options.min_length_bp,
+        adapter_1=options.adapter_1,
+        adapter_2=options.adapter_2,
+        log_path=staging / f"{trimmer}.log",
+    )
+    return record, names
+
+
+@dg.asset(
+    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fastqc", "duckdb"}, code_version="1"
+)
+def trimmed_read_quality(context: dg.AssetExecutionContext, study: StudyResource, trimmed_reads: Files) -> Step:
+    """FastQC of the trimmed reads."""
+    fastqs = [trimmed_reads[role] for role in ("fastq_1", "fastq_2") if role in trimmed_reads]
+    return _fastqc(context, study, "trimmed_read_quality", "trimmed", fastqs)

@@ -1,0 +1,122 @@
+"""Genome, annotation, gene table and STAR index: cohort assets that all samples share."""
+
+import gzip
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from poma_assets.assets.steps import Step, finish
+from poma_assets.planning import digest
+from poma_assets.resources import Files, StudyResource
+from poma_assets.science.annotation import check_names, fasta_contigs, parse_gtf_genes
+from poma_assets.science.errors import ConfigError, ReferenceFilesError
+from poma_assets.storage.lock import exclusive_lock
+from poma_assets.tools.star import build_star_index
+from poma_assets.tools.versions import tool_version
+from poma_assets.vocabulary import OWNER, STAR_POOL, WAREHOUSE_IO
+
+_CACHE_VARIABLE = "POMA_CACHE"
+
+
+@contextmanager
+def _text_lines(path: Path) -> Iterator[Iterator[str]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8", errors="replace") as lines:
+            yield lines
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise ReferenceFilesError(
+            "the compressed file is damaged or cut off",
+            where=str(path),
+            found=str(error),
+            expected="a complete gzip file",
+            fix="Download or copy it again.",
+        ) from error
+
+
+def _existing(path: Path | None, key: str, study: StudyResource) -> Path:
+    if path is None:
+        raise ConfigError(
+            f"reference.{key} is missing",
+            where=str(study.study.root / "poma.yaml"),
+            expected="the path of a file",
+            fix="Name the genome FASTA and the GTF under `reference:`.",
+        )
+    if not path.is_file():
+        raise ReferenceFilesError(
+            "the file does not exist",
+            where=str(path),
+            expected=f"the file named as reference.{key} in poma.yaml",
+            fix="Correct the path in poma.yaml (relative paths start at the study folder).",
+        )
+    return path
+
+
+@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fasta"}, code_version="1")
+def genome(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """The genome FASTA of the study, read through once: its sequences and their lengths."""
+    path = _existing(study.study.genome_path, "genome", study)
+    with _text_lines(path) as lines:
+        contigs = fasta_contigs(lines, source=str(path))
+    metadata = {"sequences": len(contigs), "length_bp": sum(contigs.values()), "first": ", ".join(list(contigs)[:6])}
+    return finish(context, study, files={"fasta": path}, metadata=metadata)
+
+
+@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"gtf", "duckdb"}, code_version="1")
+def gene_table(context: dg.AssetExecutionContext, study: StudyResource, annotation: Files) -> Step:
+    """Genes of the annotation with symbol, biotype, place and length of the union of their exons."""
+    with _text_lines(annotation["gtf"]) as lines:
+        genes = parse_gtf_genes(lines, source=str(annotation["gtf"]))
+    return finish(context, study, tables={"genes": genes}, metadata={"genes": len(genes)})
+
+
+@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"gtf"}, code_version="1")
+def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: Files) -> Step:
+    """The annotation GTF, checked against the genome: same sequence names, no exon beyond a sequence's end."""
+    path = _existing(study.study.annotation_path, "annotation", study)
+    with _text_lines(genome["fasta"]) as lines:
+        contigs = fasta_contigs(lines, source=str(genome["fasta"]))
+    with _text_lines(path) as lines:
+        warnings = check_names(contigs, lines, genome_source=str(genome["fasta"]), annotation_source=str(path))
+    for warning in warnings:
+        context.log.warning(warning)
+    return finish(context, study, files={"gtf": path}, metadata={"warnings": "; ".join(warnings) or "none"})
+
+
+@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"star"}, code_version="1", pool=STAR_POOL)
+def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: Files, annotation: Files) -> Step:
+    """STAR's genome index. It is kept in a cache by content, so that studies with one reference share it."""
+    started = time.monotonic()
+    fasta, gtf = genome["fasta"], annotation["gtf"]
+    key = digest([study.hashes.sha256(fasta), study.hashes.sha256(gtf), tool_version("STAR")])[:24]
+    index_dir = index_cache() / key
+    with _text_lines(fasta) as lines:
+        contigs = fasta_contigs(lines, source=str(fasta))
+    commands = ()
+    with exclusive_lock(index_dir.with_name(f"{key}.lock"), timeout_s=6 * 3600, describe="building a STAR index"):
+        if not (index_dir / "genomeParameters.txt").is_file():
+            record = build_star_index(
+                fasta,
+                gtf,
+                index_dir,
+                genome_length_bp=sum(contigs.values()),
+                n_contigs=len(contigs),
+                threads=max(1, os.cpu_count() or 1),
+                log_path=study.study.step_dir("star_index", "all").with_suffix(".log"),
+            )
+            commands = (record,)
+    metadata = {"index": dg.MetadataValue.path(str(index_dir)), "reused": not commands}
+    files = {"parameters": index_dir / "genomeParameters.txt"}
+    return finish(context, study, files=files, commands=commands, metadata=metadata, started=started)
+
+
+def index_cache() -> Path:
+    """Folder of the STAR indices: POMA_CACHE, else the user's cache folder."""
+    named = os.environ.get(_CACHE_VARIABLE) or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "poma-assets"
+    )
+    return Path(named) / "star_index"

@@ -1,0 +1,168 @@
+"""What people open: MultiQC, a report per contrast, the study report, and the published database."""
+
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import dagster as dg
+import pandas as pd
+
+from poma_assets.assets.steps import Step, finish
+from poma_assets.partitions import CONTRASTS
+from poma_assets.reports.contrast_report import render_contrast_report
+from poma_assets.reports.inputs import ContrastReportInputs, StudyReportInputs
+from poma_assets.reports.study_report import render_study_report
+from poma_assets.resources import StudyResource
+from poma_assets.storage.publish import publish_study_database
+from poma_assets.storage.schema import TABLES
+from poma_assets.storage.staging import staged_directory
+from poma_assets.tools.multiqc import run_multiqc
+from poma_assets.tools.versions import all_tool_versions
+from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
+
+_PACKAGES = ("poma-assets", "dagster", "duckdb", "pydeseq2", "pyedger", "gseapy", "numpy", "pandas")
+_BULKY = ("count_matrix", "gene_counts", "normalised_expression", "gene_dispersions", "design_fit")
+_MULTIQC_ASSETS = ("read_quality", "trimmed_reads", "trimmed_read_quality", "alignments", "gene_counts")
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of the packages and programs that make the results."""
+    tools = {name: text for name, text in all_tool_versions().items() if text}
+    return {**{package: version(package) for package in _PACKAGES}, **tools}
+
+
+def _tables(study: StudyResource, where: dict[str, str] | None = None) -> dict[str, pd.DataFrame]:
+    frames = {}
+    for name, table in TABLES.items():
+        if name not in _BULKY:
+            matching = where if where and set(where) <= set(table.column_names) else None
+            frames[name] = study.warehouse.read(name, matching)
+    return frames
+
+
+@dg.asset(
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"multiqc"},
+    code_version="1",
+    deps=[*_MULTIQC_ASSETS],
+)
+def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """MultiQC over FastQC (raw and trimmed apart), trimming, STAR and featureCounts of all samples."""
+    folders = [study.study.files_dir / asset for asset in _MULTIQC_ASSETS]
+    target = study.study.reports_dir / "multiqc"
+    with staged_directory(target) as staging:
+        record = run_multiqc(
+            [folder for folder in folders if folder.is_dir()],
+            staging,
+            title=study.study.config.name,
+            log_path=staging / "multiqc.log",
+            config=None,
+        )
+    return finish(context, study, files={"report": target / "multiqc_report.html"}, commands=(record,))
+
+
+@dg.asset(
+    partitions_def=CONTRASTS,
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"html"},
+    code_version="1",
+    deps=[
+        "de_results",
+        "engine_agreement",
+        "over_representation",
+        "gene_set_enrichment",
+        "response_score",
+        "marker_verdicts",
+        "contrast_sheet",
+        "normalised_expression",
+    ],
+)
+def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """One contrast on one page: verdicts, volcano, genes, gene sets, agreement of the engines."""
+    contrast, thresholds, started = context.partition_key, study.study.config.thresholds, time.monotonic()
+    tables = _tables(study, {"contrast_id": contrast})
+    markers = sorted(set(tables["marker_verdicts"]["ensembl_gene_id"].dropna()))
+    html = render_contrast_report(
+        ContrastReportInputs(
+            study_name=study.study.config.name,
+            created_at=_now(),
+            contrast=tables["contrasts"].iloc[0],
+            de_results=tables["de_results"],
+            verdicts=tables["marker_verdicts"],
+            enrichment=tables["enrichment"],
+            engine_agreement=tables["engine_agreement"],
+            response_score=tables["response_score"],
+            gene_dispersions=study.warehouse.read("gene_dispersions", {"contrast_id": contrast}),
+            design_fit=study.warehouse.read("design_fit", {"contrast_id": contrast}),
+            samples=tables["samples"],
+            marker_expression=study.warehouse.read("normalised_expression", {"gene_id": markers}),
+            fdr=thresholds.fdr,
+            log2_fold_change=thresholds.log2_fold_change,
+            versions=software_versions(),
+        )
+    )
+    target = study.study.reports_dir / "contrasts" / contrast
+    with staged_directory(target) as staging:
+        (staging / "contrast_report.html").write_text(html, encoding="utf-8")
+    return finish(context, study, files={"report": target / "contrast_report.html"}, started=started)
+
+
+@dg.asset(
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"html"},
+    code_version="1",
+    deps=[
+        "contrast_sheet",
+        "engine_agreement",
+        "gene_set_enrichment",
+        "marker_verdicts",
+        "over_representation",
+        "sample_exploration",
+        "sample_identity",
+        "sample_quality",
+        "sample_sheet",
+    ],
+)
+def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """The whole study on one self-contained page: what was asked, which samples counted, what the data say."""
+    config, started = study.study.config, time.monotonic()
+    truth = study.study.root / "truth" / "expected_verdicts.tsv"
+    html = render_study_report(
+        StudyReportInputs(
+            study_name=config.name,
+            created_at=_now(),
+            tables=_tables(study),
+            fdr=config.thresholds.fdr,
+            log2_fold_change=config.thresholds.log2_fold_change,
+            versions=software_versions(),
+            parameters=config.model_dump(mode="json"),
+            truth=pd.read_csv(truth, sep="\t", comment="#") if truth.is_file() else None,
+        )
+    )
+    target = study.study.reports_dir / "study"
+    with staged_directory(target) as staging:
+        (staging / "study_report.html").write_text(html, encoding="utf-8")
+    return finish(context, study, files={"report": target / "study_report.html"}, started=started)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+@dg.asset(
+    io_manager_key=WAREHOUSE_IO,
+    owners=[OWNER],
+    kinds={"duckdb"},
+    code_version="1",
+    deps=["study_report", "multiqc_report", "contrast_report", "verdict_history", "normalised_expression"],
+)
+def study_database(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
+    """`study.duckdb`: a whole copy of the warehouse that people and notebooks may open freely, replaced at once."""
+    started = time.monotonic()
+    size = publish_study_database(study.warehouse, study.study.published_path)
+    return finish(
+        context, study, files={"database": study.study.published_path}, metadata={"bytes": size}, started=started
+    )

@@ -1,0 +1,137 @@
+"""What all assets share: how a step's output gets its fingerprint, data version and metadata."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, step_inputs
+from poma_assets.resources import StudyResource
+from poma_assets.storage.hashing import frame_digest
+from poma_assets.storage.schema import TABLES
+from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
+from poma_assets.tools.command import CommandRecord
+
+Step = dg.Output[StoredStep]
+
+_VOLATILE_SUFFIXES = (".bam", ".bai", ".zip", ".html", ".gz", ".out", ".npz", ".duckdb", ".txt")
+
+
+def partition_of(context: dg.AssetExecutionContext) -> str:
+    """The sample or contrast of this step; empty for a cohort asset."""
+    return context.partition_key if context.has_partition_key else ""
+
+
+def finish(
+    context: dg.AssetExecutionContext,
+    study: StudyResource,
+    *,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    files: Mapping[str, Path | FileArtefact] | None = None,
+    commands: tuple[CommandRecord, ...] = (),
+    metadata: Mapping[str, Any] | None = None,
+    replaces: Mapping[str, Mapping[str, str]] | None = None,
+    started: float | None = None,
+) -> Step:
+    """Make the Dagster output of a step: fingerprint, content data version, row counts, timings.
+
+    Parameters
+    ----------
+    tables, files
+        What the step keeps: table name -> frame, role -> file.
+    commands
+        The external programs that ran.
+    replaces
+        Values of the ``replace_by`` columns of a table that differ from the step's own partition.
+    started
+        ``time.monotonic()`` at the start of the step.
+    """
+    tables, partition = dict(tables or {}), partition_of(context)
+    name = context.asset_key.path[-1]
+    node = AssetNode(
+        name,
+        context.assets_def.code_versions_by_key[context.asset_key] or "",
+        tuple(key.path[-1] for key in context.assets_def.asset_deps[context.asset_key]),
+    )
+    inputs = step_inputs(node, partition, study, StepIndex.read(study, node.parents))
+    fingerprint = digest(inputs)
+    artefacts = {role: _artefact(file, commands) for role, file in (files or {}).items()}
+    wall_s = time.monotonic() - started if started else sum(record.wall_s for record in commands)
+    cost = StepCost(
+        wall_s=wall_s,
+        cpu_s=sum(record.cpu_s for record in commands),
+        peak_memory_mib=max((record.peak_memory_mib for record in commands), default=0.0),
+    )
+    version = _data_version(tables, artefacts, fingerprint, study)
+    output = StepOutput(tables=tables, files=artefacts, cost=cost)
+    step = StoredStep(output, fingerprint, version, inputs, _partition_values(tables, partition, replaces or {}))
+    return dg.Output(
+        step,
+        data_version=dg.DataVersion(version),
+        metadata={**_standard_metadata(output, commands), **(metadata or {})},
+    )
+
+
+def _artefact(file: Path | FileArtefact, commands: tuple[CommandRecord, ...]) -> FileArtefact:
+    if isinstance(file, FileArtefact):
+        return file
+    record = commands[-1] if commands else None
+    return FileArtefact(file, record.tool if record else "", record.version if record else "")
+
+
+def _data_version(
+    tables: Mapping[str, pd.DataFrame], files: Mapping[str, FileArtefact], fingerprint: str, study: StudyResource
+) -> str:
+    """Hash the content; files whose bytes hold times or paths (BAM, zip, gz) stand for what they were made from."""
+    parts = {table: frame_digest(frame) for table, frame in tables.items()}
+    for role, file in files.items():
+        volatile = file.path.name.endswith(_VOLATILE_SUFFIXES)
+        parts[f"file:{role}"] = fingerprint if volatile else study.hashes.sha256(file.path)
+    return digest(parts)[:32]
+
+
+def _partition_values(
+    tables: Mapping[str, pd.DataFrame], partition: str, replaces: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    values: dict[str, dict[str, str]] = {}
+    for table in tables:
+        columns = TABLES[table].replace_by
+        own = {column: partition for column in columns if column in ("sample_id", "contrast_id")}
+        values[table] = {**own, **replaces.get(table, {})}
+    return values
+
+
+def _standard_metadata(output: StepOutput, commands: tuple[CommandRecord, ...]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    if output.tables:
+        metadata["dagster/row_count"] = sum(len(frame) for frame in output.tables.values())
+        metadata["tables"] = ", ".join(sorted(output.tables))
+        metadata["preview"] = dg.MetadataValue.md(_preview(next(iter(output.tables.values()))))
+    for role, file in output.files.items():
+        metadata[f"file: {role}"] = dg.MetadataValue.path(str(file.path))
+    if output.cost.wall_s:
+        metadata["wall_s"] = round(output.cost.wall_s, 2)
+    if commands:
+        metadata["cpu_s"] = round(output.cost.cpu_s, 2)
+        metadata["peak_memory_mib"] = round(output.cost.peak_memory_mib, 1)
+        metadata["tools"] = ", ".join(sorted({f"{record.tool} {record.version}".strip() for record in commands}))
+    return metadata
+
+
+def _preview(frame: pd.DataFrame, rows: int = 8, columns: int = 9) -> str:
+    """The first rows as a Markdown table; characters that Markdown reads are escaped."""
+    head = frame.iloc[:rows, :columns]
+    lines = ["| " + " | ".join(map(str, head.columns)) + " |", "|" + " --- |" * len(head.columns)]
+    for row in head.itertuples(index=False):
+        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return text if len(text) <= 60 else text[:59] + "…"

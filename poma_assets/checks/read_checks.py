@@ -1,0 +1,83 @@
+"""Checks on the sheet, the reads and their trimming."""
+
+import dagster as dg
+
+from poma_assets.checks.outcome import WARN, outcome
+from poma_assets.partitions import SAMPLES
+from poma_assets.resources import StudyResource
+
+MIN_PASS_FILTER_PCT = 60.0
+MIN_Q30_PCT = 70.0
+MAX_ADAPTER_PCT = 1.0
+
+
+@dg.asset_check(asset="sample_sheet")
+def rna_quality_is_recorded(study: StudyResource) -> dg.AssetCheckResult:
+    """RIN and A260/280 stand in the sheet for every sample."""
+    samples = study.warehouse.read("samples")
+    missing = samples.loc[samples["rin"].isna() | samples["a260_a280"].isna(), "sample_id"]
+    return outcome(missing, severity=WARN, expected="rin and a260_a280 are recorded", checked=len(samples))
+
+
+@dg.asset_check(asset="contrast_sheet")
+def contrasts_are_declared(study: StudyResource) -> dg.AssetCheckResult:
+    """At least one contrast is declared; without one there is nothing to test."""
+    contrasts = study.warehouse.read("contrasts")
+    return outcome([], severity=WARN, expected="at least one contrast", checked=len(contrasts))
+
+
+@dg.asset_check(asset="raw_reads", partitions_def=SAMPLES, blocking=True)
+def raw_read_files_are_in_place(
+    context: dg.AssetCheckExecutionContext, study: StudyResource
+) -> dg.AssetCheckResult:
+    """Every read file of the sample is where its record says, with the recorded size."""
+    rows = study.warehouse.read("artefacts", {"asset": "raw_reads", "partition": context.partition_key})
+    paths = [(study.study.root / path, size) for path, size in zip(rows["path"], rows["bytes"], strict=True)]
+    wrong = [path for path, size in paths if not path.is_file() or path.stat().st_size != size]
+    return outcome(wrong, expected="files exist with their recorded size", checked=len(rows))
+
+
+@dg.asset_check(asset="trimmed_reads", partitions_def=SAMPLES)
+def most_read_pairs_survive_trimming(
+    context: dg.AssetCheckExecutionContext, study: StudyResource
+) -> dg.AssetCheckResult:
+    """Trimming keeps most of the read pairs."""
+    rows = study.warehouse.read("trimming", {"sample_id": context.partition_key})
+    low = rows.loc[~(rows["pass_filter_pct"] >= MIN_PASS_FILTER_PCT), ["sample_id", "pass_filter_pct"]]
+    return outcome(
+        [f"{row.sample_id} ({row.pass_filter_pct:.1f} %)" for row in low.itertuples()],
+        severity=WARN,
+        expected=f"pass_filter_pct >= {MIN_PASS_FILTER_PCT:g}",
+        checked=len(rows),
+    )
+
+
+def _by_stage(study: StudyResource, sample: str, stage: str, rule: str, column: str) -> dg.AssetCheckResult:
+    rows = study.warehouse.read("read_quality", {"sample_id": sample, "stage": stage})
+    low = rows[column] < MIN_Q30_PCT if column == "q30_pct" else rows[column] > MAX_ADAPTER_PCT
+    offenders = [f"{read} ({value:.1f} %)" for read, value in rows.loc[low, ["read", column]].itertuples(index=False)]
+    return outcome(offenders, severity=WARN, expected=rule, checked=len(rows))
+
+
+@dg.asset_check(asset="read_quality", partitions_def=SAMPLES)
+def most_raw_reads_are_above_q30(
+    context: dg.AssetCheckExecutionContext, study: StudyResource
+) -> dg.AssetCheckResult:
+    """Most reads have a mean quality of 30 or more as sequenced."""
+    return _by_stage(study, context.partition_key, "raw", f"q30_pct >= {MIN_Q30_PCT:g}", "q30_pct")
+
+
+@dg.asset_check(asset="trimmed_read_quality", partitions_def=SAMPLES)
+def adapters_are_removed(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
+    """After trimming, next to no adapter is left at any position."""
+    return _by_stage(study, context.partition_key, "trimmed", f"adapter_pct <= {MAX_ADAPTER_PCT:g}", "adapter_pct")
+
+
+CHECKS = [
+    rna_quality_is_recorded,
+    contrasts_are_declared,
+    raw_read_files_are_in_place,
+    most_read_pairs_survive_trimming,
+    most_raw_reads_are_above_q30,
+    adapters_are_removed,
+]

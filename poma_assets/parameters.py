@@ -1,0 +1,158 @@
+"""Which parts of the study each asset reads, besides its upstream assets: a change there makes it stale.
+
+One function per kind of parameter, one table of who reads what. A sample's RIN is read by ``sample_quality`` and by
+nothing before it, so that a corrected RIN does not align again.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from poma_assets.resources import StudyResource
+from poma_assets.science.contrasts import select_samples
+from poma_assets.storage.package_data import data_file
+from poma_assets.tools.versions import tool_version
+
+Parameters = dict[str, Any]
+_Reader = Callable[[StudyResource, str], Parameters]
+
+
+def parameters_of(asset: str, partition: str, study: StudyResource) -> Parameters:
+    """Parameters that an asset partition reads, as JSON-able values."""
+    parameters: Parameters = {}
+    for reader in _READERS.get(asset, ()):
+        parameters.update(reader(study, partition))
+    return parameters
+
+
+def gene_set_digests(study: StudyResource) -> dict[str, str]:
+    """SHA-256 of every gene-set file of the study, by its name in ``poma.yaml``."""
+    digests = {}
+    for name in study.study.config.gene_sets:
+        path = data_file("gene_sets", "go_bp.symbols.gmt.gz") if name == "go_bp" else study.study.root / name
+        digests[name] = study.hashes.sha256(path)
+    return digests
+
+
+def sample_row(study: StudyResource, sample: str) -> dict[str, Any]:
+    """The sample's row of the table ``samples``."""
+    samples = study.sheet.samples
+    row = samples.loc[samples["sample_id"] == sample].iloc[0]
+    return {str(name): value for name, value in row.items()}
+
+
+def _file(name: str, path_of: Callable[[StudyResource], Path | None]) -> _Reader:
+    def read(study: StudyResource, partition: str) -> Parameters:
+        path = path_of(study)
+        return {name: study.hashes.sha256(path) if path and path.is_file() else None}
+
+    return read
+
+
+def _tools(*programs: str) -> _Reader:
+    return lambda study, partition: {f"{program} version": tool_version(program) for program in programs}
+
+
+def _configuration(*names: str) -> _Reader:
+    def read(study: StudyResource, partition: str) -> Parameters:
+        values = study.study.config.model_dump(mode="json")
+        return {f"{name} in poma.yaml": values[name] for name in names}
+
+    return read
+
+
+def _package_file(*parts: str) -> _Reader:
+    return _file("/".join(parts), lambda study: data_file(*parts))
+
+
+def _row(*columns: str) -> _Reader:
+    def read(study: StudyResource, sample: str) -> Parameters:
+        row = sample_row(study, sample)
+        return {f"{column} of {sample}": str(row[column]) for column in columns}
+
+    return read
+
+
+def _units(study: StudyResource, sample: str) -> Parameters:
+    units = study.sheet.units
+    parameters = {}
+    for unit in units.loc[units["sample_id"] == sample].to_dict("records"):
+        for column in ("fastq_1", "fastq_2", "counts"):
+            if isinstance(unit[column], str):
+                digest = study.hashes.sha256(study.study.resolve_unit_path(unit[column]))
+                parameters[f"{column} of unit {unit['unit']} of {sample}"] = digest
+    return parameters
+
+
+def _given_counts(study: StudyResource, sample: str) -> Parameters:
+    return {name: digest for name, digest in _units(study, sample).items() if name.startswith("counts")}
+
+
+def _design_rows(study: StudyResource, contrast: str) -> Parameters:
+    declared = study.contrasts[contrast]
+    rows = select_samples(declared, study.sheet.design_table())
+    columns = [name for name in rows.columns if name not in ("rin", "a260_a280")]
+    return {
+        f"declaration of {contrast}": {k: v for k, v in vars(declared).items() if k != "line"},
+        f"metadata of the samples of {contrast}": rows[columns].to_json(orient="split"),
+    }
+
+
+def _all_samples(study: StudyResource, partition: str) -> Parameters:
+    rows = study.sheet.samples.drop(columns=["rin", "a260_a280"])
+    return {"samples of the sheet": rows.to_json(orient="records")}
+
+
+def _trimmer(study: StudyResource, partition: str) -> Parameters:
+    return _tools(study.study.config.trimmer)(study, partition)
+
+
+def _sample_names(study: StudyResource, partition: str) -> Parameters:
+    return {"sample names": list(study.sheet.samples["sample_id"])}
+
+
+def _gene_sets(study: StudyResource, partition: str) -> Parameters:
+    return {f"gene sets {name}": digest for name, digest in gene_set_digests(study).items()}
+
+
+_READERS: Mapping[str, tuple[_Reader, ...]] = {
+    "genome": (_file("genome FASTA", lambda study: study.study.genome_path),),
+    "annotation": (_file("annotation GTF", lambda study: study.study.annotation_path),),
+    "star_index": (_tools("STAR"),),
+    "sample_sheet": (_file("sample sheet", lambda study: study.study.samples_path),),
+    "contrast_sheet": (_file("contrasts file", lambda study: study.study.contrasts_path), _configuration("vehicle")),
+    "raw_reads": (_units,),
+    "read_quality": (_tools("fastqc"),),
+    "trimmed_reads": (_configuration("trimmer", "trimming"), _trimmer),
+    "trimmed_read_quality": (_tools("fastqc"),),
+    "alignments": (_tools("STAR"),),
+    "alignment_quality": (_row("strandedness"),),
+    "gene_counts": (_tools("featureCounts"), _given_counts),
+    "htseq_counts": (_tools("htseq-count"),),
+    "sample_quality": (_row("rin", "a260_a280"), _configuration("profile", "quality")),
+    "count_matrix": (
+        _sample_names,
+        _configuration("counter"),
+        _file("count matrix", lambda study: study.study.count_matrix_path),
+        _file("quality overrides", lambda study: study.study.quality_overrides_path),
+    ),
+    "sample_identity": (
+        _all_samples,
+        _package_file("markers", "cell_line_identity.tsv"),
+        _package_file("markers", "sample_identity_genes.tsv"),
+    ),
+    "design_fit": (_design_rows,),
+    "de_results": (_configuration("engines", "thresholds"),),
+    "over_representation": (_gene_sets, _configuration("thresholds")),
+    "gene_set_enrichment": (_gene_sets, _configuration("seed")),
+    "response_score": (_package_file("markers", "response_signature.tsv"), _configuration("seed")),
+    "marker_verdicts": (
+        _design_rows,
+        _configuration("vehicle"),
+        _package_file("markers", "marker_hypotheses.tsv"),
+        _file("own hypotheses", lambda study: study.study.hypotheses_path),
+    ),
+    "multiqc_report": (_sample_names,),
+    "contrast_report": (_configuration("name", "thresholds"),),
+    "study_report": (_configuration("name", "thresholds"), _all_samples),
+}

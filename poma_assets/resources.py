@@ -1,0 +1,66 @@
+"""Dagster resources: the study at hand with its warehouse, and how many threads a tool may use."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+
+from poma_assets.config import Study, find_study_root, load_contrasts, load_sample_sheet, load_study
+from poma_assets.science.contrasts import Contrast
+from poma_assets.science.sample_sheet import SampleSheet
+from poma_assets.storage.hashing import HashCache
+from poma_assets.storage.warehouse import Warehouse
+
+STUDY_VARIABLE = "POMA_STUDY"
+"""Environment variable that names the study folder."""
+
+THREADS_VARIABLE = "POMA_THREADS"
+"""Environment variable that limits the threads of one tool."""
+
+
+class Files(dict[str, Path]):
+    """Files of one asset partition: role -> absolute path."""
+
+
+class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The study folder in use. ``root`` empty: POMA_STUDY, else the current folder if it holds ``poma.yaml``."""
+
+    root: str = ""
+    threads: int = 0
+
+    @cached_property
+    def study(self) -> Study:
+        """The study with its validated configuration."""
+        named = self.root or os.environ.get(STUDY_VARIABLE, "")
+        return load_study(Path(named) if named else find_study_root(Path.cwd()))
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The study's warehouse."""
+        return Warehouse(self.study.warehouse_path, on_wait=dg.get_dagster_logger().info)
+
+    @cached_property
+    def hashes(self) -> HashCache:
+        """Content hashes of files, cheap on a second look."""
+        return HashCache(self.study.results_dir / ".hashes")
+
+    @cached_property
+    def sheet(self) -> SampleSheet:
+        """The sample sheet as it is now."""
+        return load_sample_sheet(self.study)
+
+    @cached_property
+    def contrasts(self) -> dict[str, Contrast]:
+        """The declared contrasts by id."""
+        return {contrast.id: contrast for contrast in load_contrasts(self.study, self.sheet)}
+
+    @property
+    def tool_threads(self) -> int:
+        """Threads that one external program may use."""
+        named = self.threads or int(os.environ.get(THREADS_VARIABLE, "0"))
+        return named or max(1, (os.cpu_count() or 1))
+
+    def files(self, asset: str, partition: str = "") -> Files:
+        """Files that an asset partition keeps, by role."""
+        return Files(self.warehouse.files(asset, partition, self.study.root))

@@ -1,0 +1,100 @@
+"""The quality metrics of one sample, gathered from the tables of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from poma_assets.storage.warehouse import Warehouse
+
+MITOCHONDRIAL_CONTIGS = ("MT", "chrM", "chrMT", "M", "mitochondrion_genome")
+RIBOSOMAL_BIOTYPES = ("rRNA", "Mt_rRNA", "rRNA_pseudogene")
+
+Metrics = dict[str, tuple[float | None, str]]
+"""Metric -> (value or None when not recorded or not assessed, source)."""
+
+
+def sample_metrics(warehouse: Warehouse, sample: str, row: Mapping[str, Any]) -> Metrics:
+    """Gather the metrics of a sample.
+
+    Parameters
+    ----------
+    row
+        The sample's row of the table ``samples``.
+
+    Returns
+    -------
+    dict
+        Metric of ``qc_thresholds.tsv`` -> (value, source). A metric whose source table has no row for the sample
+        (a study that begins at the counts) is left out: not assessed.
+    """
+    where = {"sample_id": sample}
+    metrics: Metrics = {
+        "rna_integrity_number": (_number(row.get("rin")), "sample sheet"),
+        "a260_a280": (_number(row.get("a260_a280")), "sample sheet"),
+    }
+    trimming = warehouse.read("trimming", where)
+    if len(trimming):
+        metrics["read_pairs"] = (_number(trimming["read_pairs_in"].iloc[0]), "trimming")
+        metrics["pass_filter_pct"] = (_number(trimming["pass_filter_pct"].iloc[0]), "trimming")
+    quality = warehouse.read("read_quality", where)
+    trimmed, raw = (quality.loc[quality["stage"] == stage] for stage in ("trimmed", "raw"))
+    if len(trimmed):
+        metrics["q30_pct"] = (_number(trimmed["q30_pct"].min()), "read_quality, trimmed, the worse read")
+    if len(raw):
+        metrics["duplication_pct"] = (
+            _number(raw["duplication_pct"].max()),
+            "read_quality, raw, the worse read",
+        )
+    aligned = warehouse.read("alignment_quality", where)
+    if len(aligned):
+        metrics["uniquely_mapped_pct"] = (
+            _number(aligned["uniquely_mapped_pct"].iloc[0]),
+            "alignment_quality",
+        )
+    metrics.update(_count_metrics(warehouse, where))
+    metrics.update(_strandedness_metric(warehouse, where))
+    return metrics
+
+
+def _count_metrics(warehouse: Warehouse, where: Mapping[str, str]) -> Metrics:
+    metrics: Metrics = {}
+    counts = warehouse.read("gene_counts", where)
+    counts = counts.loc[counts["counter"] != "htseq"]
+    assignment = warehouse.read("count_assignment", {**where, "counter": "featurecounts"})
+    if len(assignment):
+        fragments = assignment.set_index("category")["fragments"]
+        considered = fragments[
+            ~fragments.index.isin(["Unassigned_Unmapped", "Unassigned_MultiMapping"])
+        ].sum()
+        if considered:
+            assigned_pct = 100 * float(fragments["Assigned"]) / float(considered)
+            metrics["assigned_pct"] = (assigned_pct, "count_assignment, featureCounts")
+    total = float(counts["count"].sum())
+    if not total:
+        return metrics
+    metrics["genes_detected"] = (float((counts["count"] / total * 1e6 >= 1).sum()), "gene_counts, CPM >= 1")
+    genes = warehouse.read("genes", columns=["gene_id", "chromosome", "biotype"])
+    for metric, chosen in (
+        ("mitochondrial_pct", genes["chromosome"].isin(MITOCHONDRIAL_CONTIGS)),
+        ("rrna_pct", genes["biotype"].isin(RIBOSOMAL_BIOTYPES)),
+    ):
+        if chosen.any():
+            share = counts.loc[counts["gene_id"].isin(set(genes.loc[chosen, "gene_id"])), "count"].sum()
+            metrics[metric] = (100 * float(share) / total, "gene_counts")
+    return metrics
+
+
+def _strandedness_metric(warehouse: Warehouse, where: Mapping[str, str]) -> Metrics:
+    rows = warehouse.read("strandedness", where)
+    if not len(rows):
+        return {}
+    row = rows.iloc[0]
+    words = f"strandedness: declared {row['declared']}, inferred {row['inferred']}"
+    return {"strandedness": (0.0 if bool(row["agrees"]) else 1.0, words)}
+
+
+def _number(value: object) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)  # type: ignore[arg-type, call-overload]

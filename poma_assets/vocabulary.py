@@ -1,0 +1,59 @@
+"""Names that several Dagster modules share: groups, owners, kinds, tag keys. A leaf: it imports nothing of ours."""
+
+OWNER = "team:poma-assets"
+
+REFERENCE = "reference"
+READS = "reads"
+ALIGNMENT = "alignment"
+QUANTIFICATION = "quantification"
+DIFFERENTIAL_EXPRESSION = "differential_expression"
+ENRICHMENT = "enrichment"
+MARKERS = "markers"
+REPORTS = "reports"
+
+GROUPS = (
+    REFERENCE,
+    READS,
+    ALIGNMENT,
+    QUANTIFICATION,
+    DIFFERENTIAL_EXPRESSION,
+    ENRICHMENT,
+    MARKERS,
+    REPORTS,
+)
+"""Groups in the order of the protocol."""
+
+WAREHOUSE_IO = "warehouse_io"
+"""Key of the IO manager that stores every asset."""
+
+STAR_POOL = "star"
+"""Dagster concurrency pool of the steps that hold a genome index in memory."""
+
+LAUNCHER_TAG = "poma/launcher_pid"
+"""Run tag: the process that launched the run, so that a killed launcher's runs can be closed."""
+
+SAMPLE_ASSETS = (
+    "raw_reads",
+    "read_quality",
+    "trimmed_reads",
+    "trimmed_read_quality",
+    "alignments",
+    "alignment_quality",
+    "gene_counts",
+    "htseq_counts",
+    "sample_quality",
+)
+"""Assets with one partition per sample, in the order of the protocol."""
+
+CONTRAST_ASSETS = (
+    "design_fit",
+    "de_results",
+    "engine_agreement",
+    "over_representation",
+    "gene_set_enrichment",
+    "response_score",
+    "marker_verdicts",
+    "verdict_history",
+    "contrast_report",
+)
+"""Assets with one partition per contrast, in the order of the protocol."""
