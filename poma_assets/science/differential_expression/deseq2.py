@@ -1,0 +1,302 @@
+"""DESeq2: one negative binomial fit per design, Wald tests of any contrast on it, shrunken effects.
+
+The fit is PyDESeq2's (gene-wise dispersions, shrinkage, coefficients, Cook's distances) around our size
+factors, dispersion trend and prior, which follow R. The fit is plain arrays: it can be stored, and contrasts
+are tested on it without PyDESeq2. Effects are log2; positive is higher where the weights point.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import f as f_distribution
+from scipy.stats import norm
+
+from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
+from poma_assets.science.differential_expression.dispersion import (
+    DispersionTrend,
+    fit_dispersion_trend,
+    log_residual_variance,
+    prior_variance,
+)
+from poma_assets.science.differential_expression.inputs import require_design, require_weights
+from poma_assets.science.differential_expression.multiple_testing import independent_filtering
+from poma_assets.science.differential_expression.pydeseq2_dataset import (
+    make_dataset,
+    quiet_pydeseq2,
+    set_trend,
+)
+from poma_assets.science.differential_expression.shrinkage import cauchy_scale, shrink_effects
+from poma_assets.science.errors import ConfigError, DesignError, NotEnoughDataError
+from poma_assets.science.normalisation import size_factors
+
+_RIDGE = 1e-6
+_LOG_2 = float(np.log(2.0))
+
+
+def fit_deseq2(counts: pd.DataFrame, design_matrix: pd.DataFrame) -> Deseq2Fit:
+    """Fit a negative binomial model with shrunken dispersions to every gene.
+
+    Parameters
+    ----------
+    counts
+        Whole counts, genes x samples; columns are matched to the design by name.
+    design_matrix
+        Samples x coefficients, index sample id.
+
+    Returns
+    -------
+    Deseq2Fit
+        Coefficients, covariances, dispersions and flags.
+
+    Raises
+    ------
+    CountsError, DesignError
+        If counts or design cannot be fitted; PyDESeq2 would hang or crash on them.
+    NotEnoughDataError
+        If no gene varies more than chance.
+    """
+    matrix, design = require_design(counts, design_matrix)
+    factors = size_factors(matrix)
+    scale = factors.values.to_numpy(dtype=float)
+    with quiet_pydeseq2():
+        dataset = make_dataset(matrix, design, scale)
+        dataset.fit_genewise_dispersions()
+        genewise = np.array(dataset.var["genewise_dispersions"], dtype=float)
+        trend = fit_dispersion_trend(dataset.var["_normed_means"].to_numpy(), genewise)
+        fitted = trend.at(dataset.var["_normed_means"].to_numpy())
+        prior = prior_variance(genewise, fitted, len(design) - design.shape[1])
+        set_trend(dataset, trend, log_residual_variance(genewise, fitted), prior)
+        dataset.fit_MAP_dispersions()
+        dataset.fit_LFC()
+        dataset.calculate_cooks()
+        dataset.refit()
+    return _collect(dataset, matrix, design, scale, factors.method, trend, prior)
+
+
+def wald_test(fit: Deseq2Fit, weights: np.ndarray, *, alpha: float) -> pd.DataFrame:
+    """Test a contrast of the coefficients in every gene.
+
+    Parameters
+    ----------
+    fit
+        The fitted design.
+    weights
+        One weight per coefficient.
+    alpha
+        False discovery rate that independent filtering is tuned for.
+
+    Returns
+    -------
+    DataFrame
+        Index ``gene_id``, columns ``base_mean, log2_fold_change, standard_error, statistic, p_value,
+        p_adjusted, status, reason``, as PyDESeq2's ``DeseqStats.summary``; NaN where there is no value.
+
+    Raises
+    ------
+    DesignError
+        If the weights do not fit the design.
+    ConfigError
+        If ``alpha`` is not between 0 and 1.
+    """
+    vector = require_weights(weights, fit.coefficients)
+    if not 0 < alpha < 1:
+        raise ConfigError("The false discovery rate is not between 0 and 1", found=alpha)
+    effect = fit.beta_log2 @ vector
+    error = np.sqrt(np.einsum("i,gij,j->g", vector, fit.covariance_log2, vector))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = effect / error
+    statistic[fit.emptied] = 0.0
+    p_value = 2 * norm.sf(np.abs(statistic))
+    p_value[fit.outlier] = np.nan
+    adjustment = independent_filtering(fit.base_mean, p_value, alpha)
+    results = pd.DataFrame(
+        {
+            "base_mean": fit.base_mean,
+            "log2_fold_change": effect,
+            "standard_error": error,
+            "statistic": statistic,
+            "p_value": p_value,
+            "p_adjusted": adjustment.p_adjusted,
+        },
+        index=pd.Index(fit.gene_ids, name="gene_id"),
+    )
+    return _with_status(results, fit, adjustment.threshold)
+
+
+def shrink_deseq2(
+    counts: pd.DataFrame, design_matrix: pd.DataFrame, fit: Deseq2Fit, coefficient: str | np.ndarray
+) -> pd.Series:
+    """Shrink an effect towards 0 with a Cauchy prior (apeglm; Zhu, Ibrahim & Love 2019).
+
+    The prior's scale is estimated from all genes. A contrast of several coefficients is shrunk by writing
+    the same model with the contrast as one of its coefficients.
+
+    Parameters
+    ----------
+    counts, design_matrix
+        What the fit was made from.
+    fit
+        The fitted design.
+    coefficient
+        Name of a coefficient, or the weights of a contrast.
+
+    Returns
+    -------
+    Series
+        ``shrunken_log2_fold_change`` by gene id; NaN for genes without counts and where the shrunken effect
+        came out with the other sign than the estimate (a known failure of the optimiser).
+
+    Raises
+    ------
+    DesignError
+        If coefficient, counts or design are not those of the fit.
+    """
+    matrix, design = require_design(counts, design_matrix)
+    if tuple(matrix.index) != fit.gene_ids or tuple(design.columns) != fit.coefficients:
+        raise DesignError("Counts and design are not those that the fit was made from")
+    weights = _contrast_weights(fit, coefficient)
+    position = int(np.argmax(np.abs(weights)))
+    change = np.eye(len(weights))
+    change[position] = weights
+    rewritten = fit.design_matrix @ np.linalg.inv(change)
+    estimate = fit.beta_log2 @ weights * _LOG_2
+    variance = np.einsum("i,gij,j->g", weights, fit.covariance_log2, weights) * _LOG_2**2
+    usable = np.flatnonzero(~fit.all_zero & ~fit.emptied & np.isfinite(estimate) & np.isfinite(variance))
+    if len(usable) == 0:
+        raise NotEnoughDataError("No gene has an effect that could be shrunk")
+    shrunken = np.full(len(estimate), np.nan)
+    shrunken[usable] = shrink_effects(
+        matrix.to_numpy()[usable],
+        rewritten,
+        size_factors=fit.size_factors,
+        dispersions=fit.map_dispersion[usable],
+        position=position,
+        prior_scale=cauchy_scale(estimate[usable], variance[usable]),
+    )
+    flipped = (np.sign(shrunken) == -np.sign(estimate)) & (np.abs(shrunken) > 1e-3)
+    shrunken[flipped] = np.nan
+    index = pd.Index(fit.gene_ids, name="gene_id")
+    return pd.Series(shrunken / _LOG_2, index=index, name="shrunken_log2_fold_change")
+
+
+def _collect(
+    dataset: Any,
+    counts: pd.DataFrame,
+    design: pd.DataFrame,
+    scale: np.ndarray,
+    method: str,
+    trend: DispersionTrend,
+    prior: float,
+) -> Deseq2Fit:
+    matrix = design.to_numpy()
+    beta = np.array(dataset.varm["LFC"], dtype=float)
+    dispersion = np.array(dataset.var["dispersions"], dtype=float)
+    all_zero = counts.to_numpy().sum(axis=1) == 0
+    replaced = np.array(dataset.var["replaced"], dtype=bool)
+    emptied = replaced & ~np.array(dataset.var["refitted"], dtype=bool)
+    covariance = _covariances(matrix, beta, dispersion, scale)
+    covariance[emptied] = 0.0
+    return Deseq2Fit(
+        gene_ids=tuple(counts.index),
+        sample_ids=tuple(counts.columns),
+        coefficients=tuple(design.columns),
+        design_matrix=matrix,
+        size_factors=scale,
+        size_factor_method=method,
+        base_mean=np.array(dataset.var["_normed_means"], dtype=float),
+        genewise_dispersion=np.array(dataset.var["genewise_dispersions"], dtype=float),
+        trend_dispersion=np.where(all_zero, np.nan, np.array(dataset.var["fitted_dispersions"], dtype=float)),
+        map_dispersion=dispersion,
+        beta_log2=beta / _LOG_2,
+        covariance_log2=covariance / _LOG_2**2,
+        outlier=_cooks_outliers(dataset, counts.to_numpy(), design),
+        replaced=replaced,
+        all_zero=all_zero,
+        emptied=emptied,
+        converged=dataset.var["_LFC_converged"].fillna(True).to_numpy(dtype=bool),
+        trend_kind=trend.kind,
+        trend_coefficients=np.array([trend.asymptote, trend.extra]),
+        prior_variance=prior,
+        notes=_notes(method, trend, int((~all_zero).sum())),
+    )
+
+
+def _covariances(
+    design: np.ndarray, beta: np.ndarray, dispersion: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """Return the sandwich covariance of the ridge fit per gene, natural log scale."""
+    means = scale[None, :] * np.exp(beta @ design.T)
+    weights = means / (1 + means * dispersion[:, None])
+    information = np.einsum("gs,si,sj->gij", weights, design, design)
+    covariance = np.full(information.shape, np.nan)
+    finite = np.isfinite(information).all(axis=(1, 2))
+    inverse = np.linalg.inv(information[finite] + _RIDGE * np.eye(design.shape[1]))
+    covariance[finite] = inverse @ information[finite] @ inverse
+    return covariance
+
+
+def _cooks_outliers(dataset: Any, counts: np.ndarray, design: pd.DataFrame) -> np.ndarray:
+    """Flag genes with a Cook's distance above the 99 % quantile of F, as R DESeq2's ``results``.
+
+    Samples of groups with three or more replicates count; in a two-group design a gene is not flagged if
+    three samples have larger counts than the most distant one. (PyDESeq2 excepts them in every design.)
+    """
+    samples, coefficients = design.shape
+    cutoff = float(f_distribution.ppf(0.99, coefficients, samples - coefficients))
+    groups = design.groupby(list(design.columns)).ngroup().to_numpy()
+    judged = np.bincount(groups)[groups] >= 3
+    distances = np.array(dataset.layers["cooks"], dtype=float)
+    final = np.array(dataset.layers["replace_cooks"]) if "replace_cooks" in dataset.layers else distances
+    outlier: np.ndarray = np.any(final[judged] > cutoff, axis=0)
+    flagged = np.flatnonzero(outlier)
+    if coefficients == 2 and len(np.unique(groups)) == 2 and len(flagged):
+        most_distant = np.nanargmax(distances[:, flagged], axis=0)
+        larger = (counts[flagged] > counts[flagged, most_distant][:, None]).sum(axis=1)
+        outlier[flagged[larger >= 3]] = False
+    return outlier
+
+
+def _notes(method: str, trend: DispersionTrend, expressed: int) -> tuple[str, ...]:
+    notes = []
+    if method == "poscounts":
+        notes.append("No gene is seen in all samples: size factors are from the positive counts only.")
+    if trend.kind == "mean":
+        notes.append(
+            f"The dispersion trend could not be fitted to {expressed} expressed genes: "
+            "their mean dispersion is used instead."
+        )
+    return tuple(notes)
+
+
+def _with_status(results: pd.DataFrame, fit: Deseq2Fit, threshold: float) -> pd.DataFrame:
+    unadjusted = results["p_adjusted"].isna().to_numpy()
+    cases = [
+        (fit.all_zero, "all_zero", "no fragment in any sample of the contrast"),
+        (fit.outlier, "outlier", "an extreme count in one sample (Cook's distance above its cut-off)"),
+        (fit.emptied, "low_count", "no fragment left once an extreme count was replaced"),
+        (~fit.converged, "not_converged", "the coefficients did not converge; read the p value with care"),
+        (
+            unadjusted,
+            "low_count",
+            f"mean normalised count below {threshold:.3g}, the threshold of independent filtering: "
+            "no adjusted p value",
+        ),
+    ]
+    conditions = [case[0] for case in cases]
+    results["status"] = np.select(conditions, [case[1] for case in cases], "tested").astype(object)
+    reasons = pd.Series(np.select(conditions, [case[2] for case in cases], ""), index=results.index)
+    results["reason"] = reasons.astype(object).where(reasons != "", None)
+    return results
+
+
+def _contrast_weights(fit: Deseq2Fit, coefficient: str | np.ndarray) -> np.ndarray:
+    if not isinstance(coefficient, str):
+        return require_weights(coefficient, fit.coefficients)
+    if coefficient not in fit.coefficients:
+        raise DesignError(
+            "The design has no such coefficient", found=coefficient, expected=", ".join(fit.coefficients)
+        )
+    return np.array([float(name == coefficient) for name in fit.coefficients])

@@ -1,0 +1,205 @@
+"""The dispersion trend over the mean and the width of the prior around it, as R DESeq2 1.38 fits them.
+
+PyDESeq2's own trend differs from R's (its optimiser stops early), which changes the set of significant genes;
+the gene-wise estimates agree, so only trend and prior are ours. Love, Huber & Anders 2014,
+doi:10.1186/s13059-014-0550-8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import polygamma
+from scipy.stats import chi2, norm, trim_mean
+
+from poma_assets.science.errors import NotEnoughDataError
+
+MINIMUM_DISPERSION = 1e-8
+"""Smallest dispersion that the engines estimate."""
+
+TrendKind = Literal["parametric", "mean"]
+
+_USED_FOR_TREND = 100 * MINIMUM_DISPERSION
+_OUTLYING_RATIO = (1e-4, 15.0)
+_SMALLEST_PRIOR_VARIANCE = 0.25
+
+
+@dataclass(frozen=True)
+class DispersionTrend:
+    """Dispersion as a function of the mean normalised count.
+
+    Parameters
+    ----------
+    kind
+        ``parametric``: ``asymptote + extra / mean``; ``mean``: ``asymptote`` everywhere (``extra`` is 0).
+    asymptote, extra
+        The coefficients.
+    """
+
+    kind: TrendKind
+    asymptote: float
+    extra: float
+
+    def at(self, means: np.ndarray) -> np.ndarray:
+        """Return the trend at these means; NaN where a mean is 0."""
+        means = np.asarray(means, dtype=float)
+        positive = means > 0
+        trend = self.asymptote + self.extra / np.where(positive, means, 1.0)
+        return np.asarray(np.where(positive, trend, np.nan), dtype=float)
+
+    def stabilise(self, normalised: np.ndarray) -> np.ndarray:
+        """Transform normalised counts to constant variance under this trend (log2 for large counts)."""
+        a, b, q = self.asymptote, self.extra, np.asarray(normalised, dtype=float)
+        if self.kind == "parametric":
+            scaled = (1 + b + 2 * a * q + 2 * np.sqrt(a * q * (1 + b + a * q))) / (4 * a)
+            return np.asarray(np.log2(scaled), dtype=float)
+        stabilised = 2 * np.arcsinh(np.sqrt(a * q)) - np.log(a) - np.log(4.0)
+        return np.asarray(stabilised / np.log(2.0), dtype=float)
+
+
+def fit_dispersion_trend(means: np.ndarray, dispersions: np.ndarray) -> DispersionTrend:
+    """Fit ``asymptote + extra / mean`` to gene-wise dispersions; the mean dispersion if that fails.
+
+    A gamma regression with identity link, repeated without genes whose ratio to the last curve is outside
+    (1e-4, 15) until the squared log changes of the coefficients sum to less than 1e-6. Genes with a
+    dispersion of 1e-6 or less are not used. (R falls back on a local regression instead of the mean.)
+
+    Parameters
+    ----------
+    means
+        Mean normalised counts, one per gene.
+    dispersions
+        Gene-wise estimates; NaN for genes without counts.
+
+    Returns
+    -------
+    DispersionTrend
+        The fitted trend.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no gene varies more than chance, so that there is no dispersion to describe.
+    """
+    used = np.isfinite(dispersions) & (means > 0)
+    used[used] = dispersions[used] > _USED_FOR_TREND
+    if not used.any():
+        raise NotEnoughDataError(
+            "No gene varies more between samples than chance alone, so no dispersion trend can be fitted",
+            found=f"{int(np.isfinite(dispersions).sum())} genes with counts",
+        )
+    coefficients = _fit_parametric(means[used], dispersions[used])
+    if coefficients is not None:
+        return DispersionTrend("parametric", float(coefficients[0]), float(coefficients[1]))
+    return DispersionTrend("mean", float(trim_mean(dispersions[used], proportiontocut=0.001)), 0.0)
+
+
+def log_residual_variance(dispersions: np.ndarray, trend: np.ndarray) -> float:
+    """Return the squared scaled MAD of log dispersions around the trend, over genes above 1e-6."""
+    residuals = _log_residuals(dispersions, trend)
+    return float((np.median(np.abs(residuals - np.median(residuals))) / norm.ppf(0.75)) ** 2)
+
+
+def prior_variance(dispersions: np.ndarray, trend: np.ndarray, residual_df: int) -> float:
+    """Estimate the variance of true log dispersions around the trend.
+
+    Above three residual degrees of freedom, the observed variance minus the sampling variance of a log
+    chi-square, ``trigamma(df / 2)``. Up to three that is poorly estimated; then, as in R DESeq2, the variance
+    whose distribution (log chi-square plus normal) is closest to the residuals in Kullback-Leibler divergence
+    over half-unit bins. R draws that distribution at random; here it is integrated.
+
+    Parameters
+    ----------
+    dispersions, trend
+        Gene-wise estimates and the trend at the genes' means.
+    residual_df
+        Samples minus coefficients.
+
+    Returns
+    -------
+    float
+        The prior variance, at least 0.25.
+    """
+    if residual_df > 3:
+        sampling = float(polygamma(1, residual_df / 2))
+        return max(log_residual_variance(dispersions, trend) - sampling, _SMALLEST_PRIOR_VARIANCE)
+    return max(_closest_variance(_log_residuals(dispersions, trend), residual_df), _SMALLEST_PRIOR_VARIANCE)
+
+
+def _log_residuals(dispersions: np.ndarray, trend: np.ndarray) -> np.ndarray:
+    used = np.isfinite(dispersions) & np.isfinite(trend)
+    used[used] = dispersions[used] >= _USED_FOR_TREND
+    return np.asarray(np.log(dispersions[used]) - np.log(trend[used]), dtype=float)
+
+
+def _fit_parametric(means: np.ndarray, dispersions: np.ndarray) -> np.ndarray | None:
+    coefficients = np.array([0.1, 1.0])
+    for _ in range(11):
+        ratios = dispersions / (coefficients[0] + coefficients[1] / means)
+        good = (ratios > _OUTLYING_RATIO[0]) & (ratios < _OUTLYING_RATIO[1])
+        if good.sum() < 2:
+            return None
+        fitted, converged = _gamma_regression(1.0 / means[good], dispersions[good], coefficients)
+        if not np.isfinite(fitted).all() or (fitted <= 0).any():
+            return None
+        moved = float((np.log(fitted / coefficients) ** 2).sum())
+        coefficients = fitted
+        if moved < 1e-6 and converged:
+            return coefficients
+    return None
+
+
+def _gamma_regression(x: np.ndarray, y: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Fit ``y ~ b0 + b1 x`` with gamma errors by reweighted least squares, all fitted means kept positive."""
+    predictors = np.column_stack([np.ones_like(x), x])
+    coefficients = start.astype(float)
+    fitted = predictors @ coefficients
+    deviance = _gamma_deviance(y, fitted)
+    for _ in range(25):
+        weights = 1.0 / fitted
+        new, *_ = np.linalg.lstsq(predictors * weights[:, None], y * weights, rcond=None)
+        for _ in range(25):
+            if (predictors @ new > 0).all():
+                break
+            new = (new + coefficients) / 2
+        else:
+            return coefficients, False
+        coefficients, fitted = new, predictors @ new
+        last, deviance = deviance, _gamma_deviance(y, fitted)
+        if abs(deviance - last) / (abs(deviance) + 0.1) < 1e-8:
+            return coefficients, True
+    return coefficients, False
+
+
+def _gamma_deviance(y: np.ndarray, fitted: np.ndarray) -> float:
+    return float(-2 * (np.log(y / fitted) - (y - fitted) / fitted).sum())
+
+
+def _closest_variance(residuals: np.ndarray, residual_df: int) -> float:
+    edges = np.arange(-20, 21) / 2
+    observed, _ = np.histogram(residuals[np.abs(residuals) < 10], bins=edges, density=True)
+    if not np.isfinite(observed).all():
+        return _SMALLEST_PRIOR_VARIANCE
+    # The smallest density that one of R's 10,000 draws can show in a bin keeps the logarithm finite.
+    floor = min(1e-4 / 0.5, float(observed[observed > 0].min()))
+    variances = np.linspace(0.0, 8.0, 1000)
+    divergences = []
+    for variance in variances:
+        expected = _bin_densities(edges, residual_df, variance)
+        divergences.append(float((observed * (np.log(observed + floor) - np.log(expected + floor))).sum()))
+    return float(variances[int(np.argmin(divergences))])
+
+
+def _bin_densities(edges: np.ndarray, residual_df: int, variance: float) -> np.ndarray:
+    """Return the density per bin of ``log(chi2_df / df) + N(0, variance)`` within the range of the bins."""
+    probabilities = (np.arange(2000) + 0.5) / 2000
+    centres = np.log(chi2.ppf(probabilities, residual_df) / residual_df)
+    if variance == 0:
+        counts, _ = np.histogram(centres, bins=edges)
+        cumulative = np.concatenate([[0.0], np.cumsum(counts)]) / len(centres)
+    else:
+        cumulative = norm.cdf((edges[:, None] - centres[None, :]) / np.sqrt(variance)).mean(axis=1)
+    mass = np.diff(cumulative)
+    return np.asarray(mass / mass.sum() / np.diff(edges), dtype=float)
