@@ -10,13 +10,14 @@ import base64
 import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from poma_assets.reports.palette import GRID, INK, MUTED, THEME_VARIABLES
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -76,6 +77,29 @@ def new_figure(height_in: float, width_in: float = WIDTH_IN) -> tuple[Figure, Ax
 
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def legend_above(
+    axes: Axes, handles: Sequence[Artist] | None = None, labels: Sequence[str] | None = None
+) -> None:
+    """Write the legend above the plot over the whole width of the figure; the default is that of the axes."""
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        return
+    if handles is None or labels is None:
+        handles, labels = axes.get_legend_handles_labels()
+    widest = max((len(label) for label in labels), default=0)
+    columns = max(1, min(len(labels), 5, int(95 / (widest + 6))))
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=columns,
+        handlelength=1.4,
+        handletextpad=0.4,
+        columnspacing=1.2,
+        borderaxespad=0.1,
+    )
 
 
 def message_figure(sentence: str) -> Figure:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from poma_assets.reports.figure_encoding import figure_style, message_figure, new_figure
+from poma_assets.reports.figure_encoding import figure_style, legend_above, message_figure, new_figure
 from poma_assets.reports.label_placement import label_points
 from poma_assets.reports.palette import BLUE, DOWN, GREY, INK, MUTED, ORANGE, PAPER, SKY, UP
 
@@ -101,12 +101,6 @@ def _ring_and_label(axes: Axes, labelled: pd.DataFrame, x: str, y: str) -> None:
     label_points(axes, labelled[x].tolist(), labelled[y].tolist(), _gene_labels(labelled))
 
 
-def _legend_above(axes: Axes, columns: int = 3) -> None:
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, handletextpad=0.2, columnspacing=1.2
-    )
-
-
 def volcano_figure(
     de: pd.DataFrame,
     *,
@@ -152,7 +146,7 @@ def volcano_figure(
         axes.set_ylim(0, max(1.08 * float(genes["evidence"].max()), 1.0))
         axes.set_xlabel("log2 fold change (positive: higher in target)")
         axes.set_ylabel("−log10 p value")
-        _legend_above(axes)
+        legend_above(axes)
         _ring_and_label(axes, _to_label(genes, label_genes), "effect", "evidence")
     return figure
 
@@ -201,7 +195,7 @@ def ma_figure(
         axes.set_ylim(-1.08 * limit, 1.08 * limit)
         axes.set_xlabel("mean normalised count")
         axes.set_ylabel("log2 fold change")
-        _legend_above(axes)
+        legend_above(axes)
         _ring_and_label(axes, _to_label(genes, label_genes), "base_mean", "effect")
     return figure
 
@@ -280,5 +274,5 @@ def dispersion_figure(gene_dispersions: pd.DataFrame) -> Figure:
         axes.set_ylim(bottom=max(floor / 3, 1e-5))
         axes.set_xlabel("mean normalised count")
         axes.set_ylabel("dispersion")
-        _legend_above(axes)
+        legend_above(axes)
     return figure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from poma_assets.reports.figure_encoding import figure_style, message_figure, new_figure
+from poma_assets.reports.figure_encoding import figure_style, legend_above, message_figure, new_figure
 from poma_assets.reports.label_placement import label_points
 from poma_assets.reports.palette import (
     BLUE,
@@ -28,6 +28,7 @@ from poma_assets.reports.palette import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -131,7 +132,8 @@ def _group_legend(
 ) -> None:
     from matplotlib.lines import Line2D
 
-    handles, labels = [], []
+    handles: list[Artist] = []
+    labels: list[str] = []
     if columns[0] is not None:
         for i, level in enumerate(colours.unique()):
             handles.append(Line2D([], [], ls="", marker="o", color=GROUPS[i % len(GROUPS)]))
@@ -141,15 +143,7 @@ def _group_legend(
             handles.append(Line2D([], [], ls="", marker=GROUP_MARKERS[i % len(GROUP_MARKERS)], color=MUTED))
             labels.append(str(level))
     if handles:
-        axes.legend(
-            handles,
-            labels,
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=min(4, len(handles)),
-            handletextpad=0.1,
-            columnspacing=1.0,
-        )
+        legend_above(axes, handles, labels)
 
 
 def _horizontal_axes(axes: Axes, names: Sequence[str]) -> None:
@@ -166,17 +160,6 @@ def _stacked_bars(axes: Axes, frame: pd.DataFrame, parts: Mapping[str, tuple[str
         values = pd.to_numeric(frame[column], errors="coerce").fillna(0).to_numpy(dtype=float)
         axes.barh(range(len(frame)), values, left=left, height=0.72, color=colour, label=name, linewidth=0)
         left += values
-
-
-def _legend_above(axes: Axes, columns: int = 4) -> None:
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=columns,
-        handlelength=1.0,
-        handletextpad=0.4,
-        columnspacing=1.0,
-    )
 
 
 def library_size_figure(size_factors: pd.DataFrame) -> Figure:
@@ -227,7 +210,7 @@ def alignment_figure(alignment_quality: pd.DataFrame) -> Figure:
         _horizontal_axes(axes, [str(name) for name in alignment_quality["sample_id"]])
         axes.set_xlim(0, 100)
         axes.set_xlabel("read pairs (%)")
-        _legend_above(axes)
+        legend_above(axes)
     return figure
 
 
@@ -282,12 +265,12 @@ def read_quality_figure(read_quality: pd.DataFrame) -> Figure:
             if len(part):
                 y = [rows[str(name)] + (-0.14 if read == "R1" else 0.14) for name in part["sample_id"]]
                 axes.scatter(
-                    part["mean_quality"], y, s=30, color=colour, marker=marker, label=f"{stage} {read}"
+                    part["mean_quality"], y, s=20, color=colour, marker=marker, label=f"{stage} {read}"
                 )
         _horizontal_axes(axes, list(rows))
         axes.margins(x=0.08)
         axes.set_xlabel("mean Phred quality")
-        _legend_above(axes)
+        legend_above(axes)
     return figure
 
 

@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from poma_assets.reports.figure_encoding import WIDTH_IN, figure_style, message_figure, new_figure
+from poma_assets.reports.figure_encoding import (
+    WIDTH_IN,
+    figure_style,
+    legend_above,
+    message_figure,
+    new_figure,
+)
 from poma_assets.reports.palette import BLUE, GREY, GROUPS, INK, MUTED, PAPER, SKY, VERDICTS, verdict_mark
 from poma_assets.reports.sample_figures import short
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -103,7 +110,7 @@ def _draw_effect(axes: Axes, y: int, row: pd.Series[Any], limit: float) -> None:
 
 
 def _effects_caption(total: int, drawn: int) -> str:
-    text = "log2 fold change, 95 % interval; shaded: smaller than the smallest effect of interest"
+    text = "log2 fold change with 95 % interval\nshaded: smaller than the smallest effect of interest"
     if total > drawn:
         text += f"\n{total - drawn} of {total} hypotheses without an estimate are not drawn"
     return text
@@ -112,7 +119,8 @@ def _effects_caption(total: int, drawn: int) -> str:
 def _verdict_legend(axes: Axes, drawn: pd.DataFrame) -> None:
     from matplotlib.lines import Line2D
 
-    handles, labels = [], []
+    handles: list[Artist] = []
+    labels: list[str] = []
     for verdict, count in drawn["verdict"].value_counts(sort=False).items():
         mark = verdict_mark(verdict)
         hollow = verdict in ("inconclusive", "not_testable")
@@ -122,7 +130,7 @@ def _verdict_legend(axes: Axes, drawn: pd.DataFrame) -> None:
             )
         )
         labels.append(f"{mark.words} ({count})")
-    axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, columnspacing=1.0)
+    legend_above(axes, handles, labels)
 
 
 def verdict_counts_figure(verdicts: pd.DataFrame) -> Figure:
@@ -209,7 +217,9 @@ def _draw_dots(rows: pd.DataFrame, method: str) -> Figure:
         linewidths=0.5,
     )
     axes.axvline(0, color=MUTED, lw=0.8)
-    axes.set_yticks(range(len(rows)), [short(name, 44) for name in rows["term_name"]])
+    arrows = rows["direction"].map({"up": " ↑", "down": " ↓"}).fillna("")
+    names = [short(name, 42) + arrow for name, arrow in zip(rows["term_name"], arrows, strict=True)]
+    axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.1)
     axes.tick_params(axis="y", length=0)
@@ -255,12 +265,12 @@ def marker_expression_figure(
             panel.set_title(short(gene_names[gene], 18))
         for panel in panels[len(genes) :]:
             panel.set_visible(False)
-        figure.supylabel("normalised count + 1", fontsize=9)
+        figure.supylabel("log2(normalised count + 1)", fontsize=9)
     return figure
 
 
 def _draw_gene(axes: Axes, frame: pd.DataFrame, groups: Mapping[str, str], levels: list[str]) -> None:
-    values = pd.to_numeric(frame["normalised_count"], errors="coerce").astype(float) + 1.0
+    values = np.log2(pd.to_numeric(frame["normalised_count"], errors="coerce").astype(float) + 1.0)
     positions = frame["sample_id"].map(lambda sample: levels.index(groups[sample]))
     for i, _ in enumerate(levels):
         part = values[positions == i]
@@ -269,13 +279,11 @@ def _draw_gene(axes: Axes, frame: pd.DataFrame, groups: Mapping[str, str], level
         colour = (GREY, *GROUPS)[i % (len(GROUPS) + 1)] if len(levels) > 2 else (SKY, BLUE)[i]
         axes.scatter(x, part, s=20, color=colour, marker="os^DvPX*"[i % 8], linewidths=0)
         if len(part):
-            axes.plot([i - 0.25, i + 0.25], [part.median()] * 2, color=INK, lw=1.2)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
-    axes.yaxis.set_minor_formatter("")
-    low, high = float(values.min()), float(values.max())
-    axes.set_ylim(max(low / 2, 0.5), high * 2)
+            axes.plot([i - 0.25, i + 0.25], [float(np.median(part))] * 2, color=INK, lw=1.2)
+    # At least four doublings, so that noise of a stable gene does not look like an effect.
+    middle, half = float(values.max() + values.min()) / 2, max(float(np.ptp(values)) / 2 + 0.4, 2.0)
+    axes.set_ylim(middle - half, middle + half)
     axes.set_xlim(-0.6, len(levels) - 0.4)
-    axes.set_xticks(range(len(levels)), [short(level, 10) for level in levels])
+    axes.set_xticks(range(len(levels)), [short(level, 26 // len(levels)) for level in levels])
     axes.tick_params(labelsize=7.5)
     axes.grid(False, axis="x")

@@ -1,0 +1,110 @@
+"""The report of one contrast: one self-contained HTML page."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from poma_assets.reports import figures
+from poma_assets.reports.contrast_section import FigureBlock, contrast_section
+from poma_assets.reports.inputs import ContrastReportInputs
+from poma_assets.reports.methods import methods_text
+from poma_assets.reports.rendering import environment, is_missing, svg
+
+_TABLES = ("de_results", "marker_verdicts", "enrichment", "engine_agreement", "response_score")
+
+
+def render_contrast_report(inputs: ContrastReportInputs) -> str:
+    """Render the report of one contrast.
+
+    Parameters
+    ----------
+    inputs
+        Row of the contrast and its tables; all tables may be absent.
+
+    Returns
+    -------
+    str
+        A self-contained HTML page, see `study_report.render_study_report`.
+    """
+    section = contrast_section(
+        inputs.contrast,
+        {name: inputs.table(name) for name in _TABLES},
+        index=0,
+        fdr=inputs.fdr,
+        log2_fold_change=inputs.log2_fold_change,
+    )
+    return (
+        environment()
+        .get_template("contrast_report.html.j2")
+        .render(
+            title=f"{inputs.contrast_id} · {inputs.study_name}",
+            study_name=inputs.study_name,
+            created_at=inputs.created_at,
+            section=section,
+            extra_figures=_extra_figures(inputs),
+            design=_design_rows(inputs.table("design_fit")),
+            fdr=inputs.fdr,
+            log2_fold_change=inputs.log2_fold_change,
+            methods=methods_text(inputs),
+            versions=sorted(inputs.versions.items()),
+            parameters=sorted((str(key), value) for key, value in inputs.parameters.items()),
+        )
+    )
+
+
+def _extra_figures(inputs: ContrastReportInputs) -> list[FigureBlock]:
+    drawings = []
+    verdicts, expression = inputs.table("marker_verdicts"), inputs.table("normalised_expression")
+    if len(expression):
+        estimated = verdicts[verdicts["log2_fold_change"].notna()]
+        pairs = zip(estimated["ensembl_gene_id"], estimated["gene_symbol"], strict=True)
+        names = {str(gene): str(symbol) for gene, symbol in pairs if not is_missing(gene)}
+        drawings.append(
+            (
+                figures.marker_expression_figure(expression, sample_groups(inputs), names),
+                "Expression of the markers by group; line: median. The first 24 markers with an estimate.",
+            )
+        )
+    dispersions = inputs.table("gene_dispersions")
+    if len(dispersions):
+        drawings.append(
+            (figures.dispersion_figure(dispersions), "Dispersions: estimates, trend, and what was used.")
+        )
+    return [FigureBlock(svg(figure, caption), caption) for figure, caption in drawings]
+
+
+def sample_groups(inputs: ContrastReportInputs) -> dict[str, str]:
+    """Return the group of each sample of the contrast, reference first.
+
+    The groups are the levels of the compared variable; for a formula contrast they are the treatment, with
+    the sensitivity where it differs. Samples are those of the design where there is one.
+    """
+    samples = inputs.table("samples")
+    design = inputs.table("design_fit")
+    if len(design):
+        samples = samples[samples["sample_id"].isin(design["sample_id"])]
+    variable = inputs.contrast.get("variable")
+    if is_missing(variable) or str(variable) not in samples.columns:
+        columns = [c for c in ("sensitivity", "treatment") if samples[c].nunique() > 1] or ["treatment"]
+        labels = (
+            samples[columns].astype(str).agg(" ".join, axis=1) if len(samples) else pd.Series(dtype=object)
+        )
+        return dict(zip(samples["sample_id"].astype(str), labels, strict=True))
+    levels = samples[str(variable)].astype(str)
+    order = [str(inputs.contrast.get("reference")), str(inputs.contrast.get("target"))]
+    kept = samples.assign(_level=levels)[levels.isin(order)].sort_values(
+        "_level", key=lambda level: level.map(order.index), kind="stable"
+    )
+    return dict(zip(kept["sample_id"].astype(str), kept["_level"], strict=True))
+
+
+def _design_rows(design: pd.DataFrame) -> tuple[list[str], list[tuple[str, object, list[object]]]]:
+    """Arrange the design as samples x coefficients: coefficient names, then (sample, size factor, entries)."""
+    if design.empty:
+        return [], []
+    coefficients = list(dict.fromkeys(design["coefficient"].astype(str)))
+    rows = []
+    for sample, part in design.groupby(design["sample_id"].astype(str), sort=False):
+        entries = dict(zip(part["coefficient"].astype(str), part["value"], strict=True))
+        rows.append((str(sample), part["size_factor"].iloc[0], [entries.get(name) for name in coefficients]))
+    return coefficients, rows

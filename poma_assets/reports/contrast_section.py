@@ -1,0 +1,210 @@
+"""What a report shows of one contrast: sentences, verdicts, figures, gene and gene-set tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from poma_assets.reports import wording
+from poma_assets.reports.figures import (
+    enrichment_dot_figure,
+    ma_figure,
+    p_value_histogram,
+    verdict_effects_figure,
+    volcano_figure,
+)
+from poma_assets.reports.gene_tables import GeneTable, gene_table
+from poma_assets.reports.palette import VERDICTS
+from poma_assets.reports.rendering import is_missing, svg
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_MAX_SETS = 25
+_MAX_DISAGREEMENTS = 50
+_AGREEMENT_ORDER = ("both_significant", "neither", "deseq2_only", "edger_only", "opposite", "not_comparable")
+
+
+@dataclass(frozen=True)
+class FigureBlock:
+    """A figure with its caption; the markup is a sentence where there is nothing to draw."""
+
+    markup: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class EnrichmentBlock:
+    """The best gene sets of one method and collection."""
+
+    title: str
+    rows: list[dict[str, Any]]
+    total: int
+    significant: int
+
+
+@dataclass(frozen=True)
+class ContrastSection:
+    """Everything that a report shows of one contrast."""
+
+    anchor: str
+    name: str
+    comparison: str
+    kind: str | None
+    sentences: list[str]
+    verdict_sentence: str
+    counts: dict[str, int]
+    verdicts: list[dict[str, Any]]
+    genes: GeneTable
+    figures: dict[str, FigureBlock]
+    enrichment_sentence: str
+    enrichment: list[EnrichmentBlock]
+    agreement_sentence: str
+    agreement: list[tuple[str, int]]
+    disagreements: list[dict[str, Any]]
+    n_disagreements: int
+
+    def verdicts_of(self, verdict: str) -> list[dict[str, Any]]:
+        """Return the judged hypotheses with this verdict."""
+        return [row for row in self.verdicts if row["verdict"] == verdict]
+
+
+def contrast_section(
+    contrast: Mapping[str, Any] | pd.Series[Any],
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    index: int,
+    fdr: float,
+    log2_fold_change: float,
+) -> ContrastSection:
+    """Gather what is shown of one contrast.
+
+    Parameters
+    ----------
+    contrast
+        Row of ``contrasts``.
+    tables
+        Declared tables ``de_results, marker_verdicts, enrichment, engine_agreement, response_score``,
+        restricted to the contrast.
+    index
+        Position of the contrast in the report; makes its anchors unique.
+    fdr, log2_fold_change
+        Thresholds of a significant gene.
+    """
+    name = str(contrast["contrast_id"])
+    anchor = wording.anchor(name, index)
+    de, verdicts = tables["de_results"], tables["marker_verdicts"]
+    genes = gene_table(de, fdr=fdr, log2_fold_change=log2_fold_change)
+    target = contrast.get("target")
+    found = wording.genes_sentence(
+        tested=genes.tested,
+        total=genes.total,
+        up=genes.up,
+        down=genes.down,
+        fdr=fdr,
+        log2_fold_change=log2_fold_change,
+        target=None if is_missing(target) else str(target),
+    )
+    response = wording.response_sentence(tables["response_score"])
+    differing = _disagreements(tables["engine_agreement"])
+    return ContrastSection(
+        anchor=anchor,
+        name=name,
+        comparison=wording.comparison(contrast),
+        kind=wording.kind_words(contrast),
+        sentences=[found] + ([response] if response else []),
+        verdict_sentence=wording.verdict_sentence(verdicts),
+        counts=wording.verdict_counts(verdicts),
+        verdicts=_verdict_rows(verdicts, anchor),
+        genes=genes,
+        figures=_figures(name, de, verdicts, tables["enrichment"], fdr, log2_fold_change),
+        enrichment_sentence=wording.enrichment_sentence(tables["enrichment"], fdr),
+        enrichment=_enrichment_blocks(tables["enrichment"], fdr),
+        agreement_sentence=wording.agreement_sentence(tables["engine_agreement"]),
+        agreement=_agreement_counts(tables["engine_agreement"]),
+        disagreements=_records(differing.head(_MAX_DISAGREEMENTS)),
+        n_disagreements=len(differing),
+    )
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _verdict_rows(verdicts: pd.DataFrame, anchor: str) -> list[dict[str, Any]]:
+    rank = {name: i for i, name in enumerate(VERDICTS)}
+    order = verdicts["verdict"].map(lambda verdict: rank.get(str(verdict), len(rank)))
+    ordered = verdicts.assign(_rank=order).sort_values("_rank", kind="stable")
+    rows = _records(ordered.drop(columns="_rank"))
+    for i, row in enumerate(rows):
+        row["anchor"] = f"{anchor}-v{i}"
+        sentence = row["sentence"]
+        row["sentence"] = (
+            f"{row['gene_symbol']}: no explanation recorded." if is_missing(sentence) else sentence
+        )
+    return rows
+
+
+def _figures(
+    name: str, de: pd.DataFrame, verdicts: pd.DataFrame, enrichment: pd.DataFrame, fdr: float, lfc: float
+) -> dict[str, FigureBlock]:
+    testable = verdicts[verdicts["verdict"].isin(["confirmed", "contradicted", "inconclusive"])]
+    markers = [str(symbol) for symbol in testable["gene_symbol"]] or None
+    drawings = {
+        "effects": (verdict_effects_figure(verdicts), "Effects of the markers. Arrow: expected direction."),
+        "volcano": (
+            volcano_figure(de, fdr=fdr, log2_fold_change=lfc, label_genes=markers),
+            "Every tested gene; ringed: the judged markers, or the strongest genes where none was judged.",
+        ),
+        "ma": (
+            ma_figure(de, fdr=fdr, log2_fold_change=lfc),
+            "Effect against mean count; effects beyond the plot are drawn at its edge.",
+        ),
+        "p_values": (
+            p_value_histogram(de),
+            "Raw p values: a flat floor with a peak near 0 is sound; a peak near 1 or a hill in the middle is not.",
+        ),
+    }
+    for method in sorted(set(enrichment["method"].dropna().astype(str))):
+        drawings[f"sets_{method}"] = (
+            enrichment_dot_figure(enrichment, method=method),
+            f"The best gene sets by {method.upper()}.",
+        )
+    return {
+        key: FigureBlock(svg(figure, f"{caption} Contrast {name}."), caption)
+        for key, (figure, caption) in drawings.items()
+    }
+
+
+def _enrichment_blocks(enrichment: pd.DataFrame, fdr: float) -> list[EnrichmentBlock]:
+    blocks = []
+    keys = [enrichment[key].astype(str) for key in ("method", "collection")]
+    for (method, collection), rows in enrichment.groupby(keys, sort=True):
+        p = pd.to_numeric(rows["p_value"], errors="coerce")
+        adjusted = pd.to_numeric(rows["p_adjusted"], errors="coerce")
+        best = rows.assign(_p=p).sort_values(["_p", "term_id"], kind="stable").head(_MAX_SETS)
+        title = f"{'Gene set enrichment' if method == 'gsea' else 'Over-representation'}, {collection}"
+        blocks.append(
+            EnrichmentBlock(title, _records(best.drop(columns="_p")), len(rows), int((adjusted < fdr).sum()))
+        )
+    return blocks
+
+
+def _agreement_counts(agreement: pd.DataFrame) -> list[tuple[str, int]]:
+    counts = agreement["agreement"].astype(str).value_counts()
+    order = [kind for kind in _AGREEMENT_ORDER if kind in counts.index]
+    order += [str(kind) for kind in counts.index if kind not in _AGREEMENT_ORDER]
+    return [(kind, int(counts[kind])) for kind in order]
+
+
+def _disagreements(agreement: pd.DataFrame) -> pd.DataFrame:
+    """Return the genes on which the engines differ, opposite directions first, then by the better FDR."""
+    kinds = {"opposite": 0, "deseq2_only": 1, "edger_only": 1}
+    differing = agreement[agreement["agreement"].isin(kinds)]
+    columns = ["deseq2_p_adjusted", "edger_p_adjusted"]
+    best = differing[columns].apply(pd.to_numeric, errors="coerce").min(axis=1)
+    ranked = differing.assign(_kind=differing["agreement"].map(kinds), _best=best)
+    return ranked.sort_values(["_kind", "_best"], kind="stable").drop(columns=["_kind", "_best"])
