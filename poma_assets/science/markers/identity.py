@@ -1,0 +1,368 @@
+"""Is a sample the cell line that the sheet says: light chain, heavy chain, translocations, sex, lineage.
+
+Only clear contradictions are called a mismatch, since a mismatch blocks verdicts; what cannot be told reads
+``not_assessed``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from poma_assets.science.markers.hypotheses import strip_version
+
+IDENTITY_COLUMNS: Final = ("sample_id", "rule", "expected", "observed", "status", "likelier_line", "detail")
+RULES: Final = ("light_chain", "heavy_chain", "translocation_outlier", "sex", "lineage")
+
+DOMINANCE: Final = 10.0
+"""A chain counts as the line's own if it is tenfold above the others: plasma cells make one, in excess."""
+HIGH_CPM: Final = 50.0
+"""Expression of a gene that a line is known for, or of a foreign lineage's marker: well above background."""
+OUTLIER_LOG2: Final = 2.0
+"""A translocated gene is fourfold or more above lines without the translocation."""
+NOT_OUTLIER_LOG2: Final = 1.0
+Y_LINKED_CPM: Final = 2.0
+"""Male cells show 20 to 100 CPM of these genes; misplaced reads of their X homologues stay below 1."""
+MINIMUM_COUNTS: Final = 10
+TYPICAL_MEDIAN_CPM: Final = 20.0
+"""Upper end of the median CPM of detected genes over a whole transcriptome. With a small annotation the same
+reads fall on fewer genes, so CPM are scaled down to this median before they meet the limits above."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What a known line should show; empty where the table does not say."""
+
+    name: str
+    sex: str
+    heavy_chain: str
+    light_chain: str
+    outliers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """Outcome of one rule for one sample against one line."""
+
+    expected: str
+    observed: str
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class _Expression:
+    """Identity genes of one sample: counts and scaled CPM by symbol; genes not annotated are absent."""
+
+    counts: Mapping[str, float]
+    cpm: Mapping[str, float]
+    outlier_log2: Mapping[str, float]
+
+    def known(self, symbols: Sequence[str]) -> list[str]:
+        return [symbol for symbol in symbols if symbol in self.cpm]
+
+    def detected(self, symbol: str, cpm: float) -> bool:
+        return self.counts[symbol] >= MINIMUM_COUNTS and self.cpm[symbol] >= cpm
+
+    def figures(self, symbols: Sequence[str]) -> str:
+        return ", ".join(f"{symbol} {self.cpm[symbol]:.3g} CPM" for symbol in self.known(symbols))
+
+
+_Roles = Mapping[str, Sequence[str]]
+
+
+def sample_identity(
+    counts: pd.DataFrame,
+    samples: pd.DataFrame,
+    genes: pd.DataFrame,
+    lines: pd.DataFrame,
+    identity_genes: pd.DataFrame,
+) -> pd.DataFrame:
+    """Compare each sample's counts with what its declared cell line should show.
+
+    Parameters
+    ----------
+    counts
+        Genes x samples.
+    samples
+        Rows of the table ``samples``. A line that is not in `lines` is judged as its parent where the
+        sheet has a column ``parent_line`` (in ``metadata``), otherwise not at all.
+    genes
+        Rows of the table ``genes``: gene_id and gene_name.
+    lines
+        Known lines: cell_line, sex, heavy_chain_gene, light_chain, outlier_genes (``;`` between genes).
+    identity_genes
+        gene_symbol, ensembl_gene_id, role.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `IDENTITY_COLUMNS`, five rows per sample, one per rule. Figures are CPM, scaled for small
+        annotations (see `TYPICAL_MEDIAN_CPM`).
+    """
+    known = _read_lines(lines)
+    roles = _read_roles(identity_genes)
+    present = samples[samples["sample_id"].isin(list(counts.columns))]
+    declared = {str(row["sample_id"]): _judged_line(row, known) for row in present.to_dict("records")}
+    expression = _expression(counts, declared, known, _gene_rows(counts, genes, identity_genes), roles)
+    in_study = {line for line in declared.values() if line is not None}
+    rows: list[tuple[object, ...]] = []
+    for row in present.to_dict("records"):
+        sample = str(row["sample_id"])
+        line = declared[sample]
+        if line is None:
+            rows += _not_assessed(sample, row)
+            continue
+        findings = {rule: _CHECKS[rule](known[line], expression[sample], roles) for rule in RULES}
+        mismatch = any(finding.status == "mismatch" for finding in findings.values())
+        likelier = _likelier(line, expression[sample], known, roles, in_study) if mismatch else None
+        rows += [
+            (
+                sample,
+                rule,
+                f.expected,
+                f.observed,
+                f.status,
+                likelier if f.status == "mismatch" else None,
+                f.detail,
+            )
+            for rule, f in findings.items()
+        ]
+    return pd.DataFrame(rows, columns=list(IDENTITY_COLUMNS))
+
+
+def _not_assessed(sample: str, row: Mapping[Hashable, object]) -> list[tuple[object, ...]]:
+    name = row.get("cell_line")
+    reason = "the cell line is not recorded"
+    if isinstance(name, str) and name:
+        reason = f"{name} is not in the table of lines; a column parent_line of the sheet may name its parent"
+    return [(sample, rule, "not known", "not assessed", "not_assessed", None, reason) for rule in RULES]
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _read_lines(lines: pd.DataFrame) -> dict[str, _Line]:
+    return {
+        _text(row["cell_line"]): _Line(
+            _text(row["cell_line"]),
+            _text(row["sex"]),
+            _text(row["heavy_chain_gene"]),
+            _text(row["light_chain"]),
+            frozenset(filter(None, _text(row["outlier_genes"]).split(";"))),
+        )
+        for row in lines.to_dict("records")
+    }
+
+
+def _read_roles(identity_genes: pd.DataFrame) -> _Roles:
+    roles: dict[str, list[str]] = defaultdict(list)
+    for symbol, role in identity_genes[["gene_symbol", "role"]].itertuples(index=False):
+        roles[str(role)].append(str(symbol))
+    return roles
+
+
+def _judged_line(row: Mapping[Hashable, object], known: Mapping[str, _Line]) -> str | None:
+    """Return the known line by which a sample is judged: its own, or its declared parent's."""
+    metadata = json.loads(_text(row.get("metadata")) or "{}")
+    for name in (_text(row.get("cell_line")), _text(metadata.get("parent_line"))):
+        if name in known:
+            return name
+    return None
+
+
+def _gene_rows(counts: pd.DataFrame, genes: pd.DataFrame, identity_genes: pd.DataFrame) -> dict[str, str]:
+    """Return the row label of each identity gene in the counts: by id, else by a symbol that is unique."""
+    by_id = {strip_version(str(gene_id)): gene_id for gene_id in counts.index}
+    unique = genes.drop_duplicates("gene_name", keep=False)
+    by_symbol = dict(zip(unique["gene_name"].astype(str), unique["gene_id"], strict=True))
+    rows: dict[str, str] = {}
+    for symbol, gene_id in identity_genes[["gene_symbol", "ensembl_gene_id"]].itertuples(index=False):
+        label = by_id.get(strip_version(str(gene_id)), by_symbol.get(str(symbol)))
+        if label is not None and label in counts.index:
+            rows[str(symbol)] = label
+    return rows
+
+
+def _expression(
+    counts: pd.DataFrame,
+    declared: Mapping[str, str | None],
+    known: Mapping[str, _Line],
+    gene_rows: Mapping[str, str],
+    roles: _Roles,
+) -> dict[str, _Expression]:
+    raw: dict[str, dict[str, float]] = {}
+    cpm: dict[str, dict[str, float]] = {}
+    for sample in declared:
+        column = counts[sample].astype(float)
+        per_million = 1e6 / max(float(column.sum()), 1.0)
+        detected = column[column >= MINIMUM_COUNTS]
+        median = float(detected.median()) * per_million if len(detected) else 0.0
+        scale = per_million * min(1.0, TYPICAL_MEDIAN_CPM / median if median > 0 else 1.0)
+        raw[sample] = {symbol: float(column.loc[label]) for symbol, label in gene_rows.items()}
+        cpm[sample] = {symbol: value * scale for symbol, value in raw[sample].items()}
+    return {
+        sample: _Expression(raw[sample], cpm[sample], _outlier_log2(sample, cpm, declared, known, roles))
+        for sample in declared
+    }
+
+
+def _outlier_log2(
+    sample: str,
+    cpm: Mapping[str, Mapping[str, float]],
+    declared: Mapping[str, str | None],
+    known: Mapping[str, _Line],
+    roles: _Roles,
+) -> dict[str, float]:
+    """Return log2 of each translocation gene over the other lines of the study that lack the translocation.
+
+    Lines that carry it cannot serve as background; where no other line is left, the gene is left out and
+    its expression alone must do.
+    """
+    ratios = {}
+    for symbol in roles.get("translocation_outlier", ()):
+        by_line: dict[str, list[float]] = defaultdict(list)
+        for other, line in declared.items():
+            if line not in (None, declared[sample]) and symbol not in known[str(line)].outliers:
+                by_line[str(line)].append(math.log2(cpm[other].get(symbol, 0.0) + 1))
+        if by_line and symbol in cpm[sample]:
+            background = pd.Series([float(pd.Series(v).median()) for v in by_line.values()]).median()
+            ratios[symbol] = math.log2(cpm[sample][symbol] + 1) - float(background)
+    return ratios
+
+
+def _light_chain(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+    kappa, lambda_ = (roles.get(f"light_chain_{chain}", ()) for chain in ("kappa", "lambda"))
+    if not (sample.known(kappa) and sample.known(lambda_)):
+        return _Finding(
+            line.light_chain or "not known", "not annotated", "not_assessed", "gene not annotated"
+        )
+    chains = {
+        chain: max(sample.known(genes), key=lambda symbol: sample.cpm[symbol])
+        for chain, genes in (("kappa", kappa), ("lambda", lambda_))
+    }
+    return _dominant(line.light_chain, chains, sample)
+
+
+def _heavy_chain(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+    isotypes = sample.known(roles.get("isotype", ()))
+    if line.heavy_chain and line.heavy_chain not in isotypes:
+        return _Finding(line.heavy_chain, "not annotated", "not_assessed", "gene not annotated")
+    return _dominant(line.heavy_chain, {symbol: symbol for symbol in isotypes}, sample)
+
+
+def _dominant(expected: str, genes: Mapping[str, str], sample: _Expression) -> _Finding:
+    """Compare the chain that dominates with the expected one; `genes` maps chain to gene."""
+    ranked = sorted(genes, key=lambda chain: sample.cpm[genes[chain]], reverse=True)
+    detail = sample.figures(list(genes.values()))
+    if not ranked or not sample.detected(genes[ranked[0]], HIGH_CPM):
+        return _Finding(expected or "not known", "none high", "not_assessed", detail)
+    second = max((sample.cpm[genes[chain]] for chain in ranked[1:]), default=0.0)
+    clear = sample.cpm[genes[ranked[0]]] >= DOMINANCE * second
+    observed = ranked[0] if clear else " and ".join(ranked[:2])
+    if not expected:
+        return _Finding("not known", observed, "not_assessed", detail)
+    if not clear:
+        detail += "; more than one chain, as in a mixture"
+        return _Finding(expected, observed, "not_assessed", detail)
+    return _Finding(expected, observed, "match" if observed == expected else "mismatch", detail)
+
+
+def _translocation_outlier(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+    symbols = sample.known(roles.get("translocation_outlier", ()))
+    states = {symbol: _outlier_state(symbol, sample) for symbol in symbols}
+    expected = ";".join(sorted(line.outliers)) or "none"
+    found = [symbol for symbol in symbols if states[symbol] in ("outlier", "high")]
+    detail = ", ".join(
+        f"{symbol} {sample.cpm[symbol]:.3g} CPM"
+        + (
+            f" (log2 {sample.outlier_log2[symbol]:+.1f} over other lines)"
+            if symbol in sample.outlier_log2
+            else ""
+        )
+        for symbol in symbols
+    )
+    observed = ";".join(found) or "none"
+    lacking = [symbol for symbol in line.outliers if states.get(symbol) == "low"]
+    foreign = [symbol for symbol in symbols if symbol not in line.outliers and states[symbol] == "outlier"]
+    supported = line.outliers <= set(found)
+    if not line.outliers:
+        supported = bool(symbols) and all(symbol in sample.outlier_log2 for symbol in symbols)
+    status = "match" if supported else "not_assessed"
+    if lacking or foreign:
+        status = "mismatch"
+    return _Finding(expected, observed, status, detail or "genes not annotated")
+
+
+def _outlier_state(symbol: str, sample: _Expression) -> str:
+    """Return outlier or low against other lines of the study; without any, high or low by itself."""
+    high = sample.detected(symbol, HIGH_CPM)
+    ratio = sample.outlier_log2.get(symbol)
+    if ratio is None:
+        if high:
+            return "high"
+        return "low" if sample.counts[symbol] < MINIMUM_COUNTS and sample.cpm[symbol] < 1 else "unclear"
+    if ratio >= OUTLIER_LOG2 and high:
+        return "outlier"
+    return "low" if ratio < NOT_OUTLIER_LOG2 else "unclear"
+
+
+def _sex(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+    genes = sample.known(roles.get("y_linked", ()))
+    expected = {"F": "no Y-linked expression", "M": "Y-linked expression"}.get(line.sex, "not known")
+    if not genes:
+        return _Finding(expected, "not annotated", "not_assessed", "genes not annotated")
+    detail = sample.figures(genes)
+    seen = [symbol for symbol in genes if sample.detected(symbol, Y_LINKED_CPM)]
+    if not seen:
+        status = "match" if line.sex == "F" else "not_assessed"
+        return _Finding(expected, "none", status, detail + "; absence proves nothing, Y is often lost")
+    if len(seen) < len(genes) or line.sex not in ("F", "M"):
+        return _Finding(expected, ";".join(seen), "not_assessed", detail)
+    return _Finding(expected, ";".join(seen), "mismatch" if line.sex == "F" else "match", detail)
+
+
+def _lineage(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+    """Markers of other lineages; CD20 (MS4A1) belongs to lines with CCND1 translocated."""
+    genes = sample.known(
+        [s for role, symbols in roles.items() if role.startswith("contaminant_") for s in symbols]
+    )
+    if "CCND1" in line.outliers:
+        genes = [symbol for symbol in genes if symbol != "MS4A1"]
+    if not genes:
+        return _Finding("no foreign lineage", "not annotated", "not_assessed", "genes not annotated")
+    foreign = [symbol for symbol in genes if sample.detected(symbol, HIGH_CPM)]
+    status, observed = ("mismatch", ";".join(foreign)) if foreign else ("match", "none")
+    return _Finding("no foreign lineage", observed, status, sample.figures(genes))
+
+
+_CHECKS: Final[Mapping[str, Callable[[_Line, _Expression, _Roles], _Finding]]] = {
+    "light_chain": _light_chain,
+    "heavy_chain": _heavy_chain,
+    "translocation_outlier": _translocation_outlier,
+    "sex": _sex,
+    "lineage": _lineage,
+}
+
+
+def _likelier(
+    declared: str, sample: _Expression, known: Mapping[str, _Line], roles: _Roles, in_study: set[str]
+) -> str | None:
+    """Name the lines that nothing speaks against and that more rules support than the declared line."""
+    scores = {}
+    for name, line in known.items():
+        statuses = [_CHECKS[rule](line, sample, roles).status for rule in RULES]
+        if name == declared or "mismatch" not in statuses:
+            scores[name] = statuses.count("match") - statuses.count("mismatch")
+    best = max(scores.values())
+    if best <= scores[declared]:
+        return None
+    names = [name for name, score in scores.items() if score == best and name != declared]
+    return ";".join([name for name in names if name in in_study] or names)

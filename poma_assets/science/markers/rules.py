@@ -1,0 +1,149 @@
+"""The rules of the verdicts: from a tested hypothesis's numbers to verdict, sub-verdict and labels.
+
+The order of the conditions is binding. Gates come before (`gates`), words after (`sentences`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from poma_assets.science.markers.gates import SampleProblems, outside_window
+from poma_assets.science.markers.judgement import ContrastFacts, Judgement
+from poma_assets.science.markers.statistics import (
+    benjamini_hochberg,
+    smallest_detectable_effect,
+)
+
+ALPHA: Final = 0.05
+REPLICATES_FOR_ABSENCE: Final = 3
+AXIS_GENE: Final = "IRF4"
+UNCOUPLED_GENE: Final = "MYC"
+DRUG_KIND: Final = "drug_vs_vehicle"
+
+
+def adjust(judgements: Sequence[Judgement]) -> None:
+    """Fill the q values: Benjamini-Hochberg over the testable panel, each kind of p value by itself."""
+    testable = [judgement for judgement in judgements if judgement.testable]
+    for kind in ("confirm", "opposite", "equivalence"):
+        adjusted = benjamini_hochberg([getattr(judgement, f"p_{kind}") for judgement in testable])
+        for judgement, q in zip(testable, adjusted, strict=True):
+            setattr(judgement, f"q_{kind}", float(q))
+
+
+def decide(judgement: Judgement, facts: ContrastFacts, exposure_shown: bool) -> None:
+    """Settle the verdict of one hypothesis that passed the gates and was adjusted.
+
+    Parameters
+    ----------
+    exposure_shown
+        Whether the response score, this gene left out, shows that the drug acted.
+    """
+    if judgement.hypothesis.policy == "equivalence":
+        verdict, sub_verdict = _decide_equivalence(judgement, facts)
+    else:
+        verdict, sub_verdict = decide_direction(judgement, facts)
+        if judgement.hypothesis.policy == "permissive" and verdict == "contradicted":
+            verdict = "inconclusive"
+    judgement.settle(verdict, sub_verdict)
+    _temper_absence(judgement, facts, exposure_shown)
+    _temper_strength(judgement)
+
+
+def decide_direction(judgement: Judgement, facts: ContrastFacts) -> tuple[str, str]:
+    """Return verdict and sub-verdict where a direction is expected."""
+    delta = judgement.hypothesis.min_effect_log2
+    toward = judgement.hypothesis.sign * judgement.estimate.effect
+    detectable = smallest_detectable_effect(judgement.estimate.standard_error)
+    if judgement.q_confirm < ALPHA and toward >= delta:
+        return "confirmed", "strong" if toward - detectable >= delta else "plain"
+    if judgement.q_opposite < ALPHA and toward <= -delta:
+        return "contradicted", "opposite"
+    if judgement.q_confirm < ALPHA:
+        return "inconclusive", "small_effect"
+    if judgement.q_equivalence < ALPHA and _enough_for_absence(facts):
+        return "contradicted", "absent"
+    return "inconclusive", "underpowered" if detectable >= delta else "borderline"
+
+
+def _decide_equivalence(judgement: Judgement, facts: ContrastFacts) -> tuple[str, str]:
+    """Return verdict and sub-verdict where no change is the expectation; `opposite` is two-sided here."""
+    delta = judgement.hypothesis.min_effect_log2
+    if judgement.q_equivalence < ALPHA and _enough_for_absence(facts):
+        return "confirmed", "equivalent"
+    if judgement.q_opposite < ALPHA and abs(judgement.estimate.effect) >= delta:
+        return "contradicted", "changed"
+    detectable = smallest_detectable_effect(judgement.estimate.standard_error)
+    return "inconclusive", "underpowered" if detectable >= delta else "borderline"
+
+
+def _enough_for_absence(facts: ContrastFacts) -> bool:
+    return min(facts.n_reference, facts.n_target) >= REPLICATES_FOR_ABSENCE
+
+
+def _temper_absence(judgement: Judgement, facts: ContrastFacts, exposure_shown: bool) -> None:
+    """No change says something only within the time window, and only if the drug acted at all."""
+    found = (judgement.verdict, judgement.sub_verdict)
+    if found not in (("contradicted", "absent"), ("confirmed", "equivalent")):
+        return
+    outside = outside_window(judgement.hypothesis, facts)
+    if outside:
+        judgement.settle("inconclusive", "outside_window", outside)
+    elif facts.kind != DRUG_KIND or exposure_shown:
+        return
+    elif found == ("contradicted", "absent"):
+        reason = "the response score does not show that the drug acted in these cells"
+        judgement.settle("inconclusive", "exposure_not_shown", reason)
+    else:
+        judgement.flag(
+            "exposure_not_shown",
+            "the response score does not show that the drug acted, as is usual in resistant cells: "
+            "RNA cannot tell resistance from missing exposure",
+        )
+
+
+def _temper_strength(judgement: Judgement) -> None:
+    strong = judgement.sub_verdict == "strong"
+    if judgement.estimate.status == "outlier":
+        remark = "one sample's count is an outlier by Cook's distance" + (", so not strong" if strong else "")
+        judgement.flag("count_outlier", remark)
+    if strong and judgement.estimate.engines_agree is False:
+        judgement.flag("engines_disagree", "edgeR sees the opposite direction, so not strong")
+    if strong and judgement.labels:
+        judgement.sub_verdict = "plain"
+
+
+def label_uncoupled(judgements: Sequence[Judgement]) -> None:
+    """Label IRF4 confirmed down with MYC shown to be flat: the axis is engaged, MYC does not follow."""
+    falls = {
+        judgement.hypothesis.gene_symbol: judgement
+        for judgement in judgements
+        if judgement.hypothesis.expected_direction == "down"
+        and judgement.hypothesis.policy == "directional"
+        and judgement.stop is None
+    }
+    axis, uncoupled = falls.get(AXIS_GENE), falls.get(UNCOUPLED_GENE)
+    if axis is None or uncoupled is None or axis.verdict != "confirmed":
+        return
+    if uncoupled.q_equivalence < ALPHA and not uncoupled.q_confirm < ALPHA:
+        for judgement in (axis, uncoupled):
+            judgement.flag(
+                "engaged_uncoupled",
+                f"{AXIS_GENE} is down and {UNCOUPLED_GENE} is flat: the axis is engaged, "
+                f"{UNCOUPLED_GENE} uncoupled",
+            )
+
+
+def label_samples(judgement: Judgement, facts: ContrastFacts, problems: SampleProblems) -> None:
+    """Flag overridden samples, and a vehicle that was not (or not known to be) taken at the drug's times."""
+    if problems.overridden and judgement.stop is None:
+        judgement.flag("qc_override", "; ".join(problems.overridden))
+    if facts.kind != DRUG_KIND or judgement.hypothesis.policy == "identity":
+        return
+    if facts.vehicle_time_matched is False:
+        judgement.flag(
+            "vehicle_not_time_matched",
+            "the vehicle was not taken at the drug's time, so time in culture may explain a change",
+        )
+    elif facts.vehicle_time_matched is None:
+        judgement.flag("vehicle_time_not_recorded", "whether the vehicle is time-matched is not recorded")

@@ -1,0 +1,325 @@
+"""Quality gates of samples: thresholds, what each metric says, and who enters the count matrix.
+
+The metrics themselves are measured elsewhere. A missing measurement is never a pass.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+import pandas as pd
+
+from poma_assets.science.errors import ConfigError, InputError
+from poma_assets.science.named_columns import read_rows
+from poma_assets.science.tables import is_missing, listing, near_miss
+
+NOT_ASSESSED: Final = "not_assessed"
+"""Value of a metric that this study cannot have, for example reads in a study of counts."""
+
+Value = float | None | Literal["not_assessed"]
+Metric = Value | tuple[Value, str]
+"""A value (None: not recorded), or a value and where it comes from."""
+
+QUALITY_COLUMNS: Final = ("sample_id", "metric", "value", "warn", "fail", "status", "source")
+INCLUSION_COLUMNS: Final = ("sample_id", "included", "reason")
+OVERRIDE_COLUMNS: Final = ("sample", "metric", "decision", "reason", "who", "date")
+ANY_METRIC: Final = "all"
+IDENTITY_METRIC: Final = "identity"
+
+SOURCES: Final = {
+    "rna_integrity_number": "samples",
+    "a260_a280": "samples",
+    "read_pairs": "trimming",
+    "pass_filter_pct": "trimming",
+    "q30_pct": "trimming",
+    "uniquely_mapped_pct": "alignment_quality",
+    "assigned_pct": "count_assignment",
+    "rrna_pct": "gene_counts",
+    "mitochondrial_pct": "gene_counts",
+    "duplication_pct": "read_quality",
+    "genes_detected": "gene_counts",
+    "replicate_spearman": "sample_distances",
+    "strandedness": "strandedness",
+    "y_linked_in_female_line": "sample_identity",
+}
+MEASURED_BY_PEOPLE: Final = ("rna_integrity_number", "a260_a280")
+TRUE_WORDS: Final = ("present", "disagrees with the sheet")
+"""Rules in words: they hold where the metric is 1, and not where it is 0."""
+
+PROFILES: Final[Mapping[str, Mapping[str, tuple[str | None, str | None]]]] = {
+    "human_poly_a": {},
+    # A part of a genome or a simulated one: depth and detected genes follow its size, and most duplicates
+    # come from deep sequencing of few transcripts. Shares of reads mean what they always mean.
+    "small_reference": {
+        "read_pairs": ("<1000", "<100"),
+        "genes_detected": (None, None),
+        "duplication_pct": (None, None),
+        "replicate_spearman": ("<0.8", None),
+    },
+}
+"""What a profile changes in the table of thresholds: metric -> (warn, fail); None is no rule."""
+
+_NUMBER = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_COMPARISON = re.compile(rf"([<>])\s*{_NUMBER}")
+_RANGE = re.compile(rf"outside\s+{_NUMBER}\s*-\s*{_NUMBER}")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Rules as texts by metric: (warn, fail), in the order of the table; None is no rule."""
+
+    rules: Mapping[str, tuple[str | None, str | None]]
+
+
+def parse_thresholds(text: str, *, source: str, profile: str) -> Thresholds:
+    """Read the table of thresholds (columns metric, warn, fail[, note]) and apply a profile.
+
+    Raises
+    ------
+    ConfigError
+        Unknown profile; a column missing, a metric twice, or a rule that cannot be read.
+    """
+    if profile not in PROFILES:
+        raise ConfigError("unknown profile", found=repr(profile), expected=" or ".join(PROFILES))
+    rules: dict[str, tuple[str | None, str | None]] = {}
+    rows = read_rows(
+        text,
+        source=source,
+        required=("metric", "warn", "fail"),
+        error=ConfigError,
+        what="table of thresholds",
+    )
+    for row in rows:
+        metric, where = row.cells["metric"], f"{source}, line {row.line}"
+        if metric in rules or not metric:
+            raise ConfigError("every metric stands once", where=where, found=repr(metric))
+        pair = (row.cells["warn"] or None, row.cells["fail"] or None)
+        for column, rule in zip(("warn", "fail"), pair, strict=True):
+            read_rule(rule, where=f"{where}, column {column}")
+        rules[metric] = pair
+    return Thresholds({**rules, **PROFILES[profile]})
+
+
+def read_rule(rule: str | None, *, where: str) -> Callable[[float], bool] | None:
+    """Turn ``<70``, ``>5``, ``outside 1.9-2.1`` or a rule in words into a test of a value; None if empty.
+
+    Raises
+    ------
+    ConfigError
+        The rule cannot be read.
+    """
+    if rule is None or not rule.strip():
+        return None
+    text = rule.strip()
+    if text.lower() in TRUE_WORDS:
+        return lambda value: value > 0
+    if match := _COMPARISON.fullmatch(text):
+        limit = float(match[2])
+        return (lambda value: value < limit) if match[1] == "<" else (lambda value: value > limit)
+    if match := _RANGE.fullmatch(text):
+        low, high = float(match[1]), float(match[2])
+        if low <= high:
+            return lambda value: not low <= value <= high
+    raise ConfigError(
+        "the threshold cannot be read",
+        where=where,
+        found=repr(rule),
+        expected="<70, >5, outside 1.9-2.1, " + " or ".join(TRUE_WORDS),
+    )
+
+
+def evaluate_quality(
+    sample_id: str,
+    metrics: Mapping[str, Metric],
+    thresholds: Thresholds,
+    overrides: Mapping[str, Mapping[str, str | None]] | None = None,
+) -> pd.DataFrame:
+    """Compare a sample's metrics with the thresholds.
+
+    Parameters
+    ----------
+    metrics
+        Metric -> value, or (value, source). None reads ``not_recorded``; `NOT_ASSESSED`, or a metric left
+        out, reads ``not_assessed`` (RIN and A260/280, which people measure: ``not_recorded``).
+        For rules in words the value is 1 where they hold and 0 where not.
+    thresholds
+        As from `parse_thresholds`.
+    overrides
+        The user's rules: metric -> {"warn": rule, "fail": rule}. None leaves the rule as it is, an empty
+        text removes it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `QUALITY_COLUMNS`, one row per metric. A value without any rule reads ``not_assessed``.
+
+    Raises
+    ------
+    ConfigError
+        A user's rule is for an unknown metric or cannot be read; a measured metric is unknown.
+    """
+    known = list(thresholds.rules)
+    for metric in [*metrics, *(overrides or {})]:
+        if metric not in thresholds.rules:
+            alike = near_miss(metric, known)
+            raise ConfigError(
+                "unknown quality metric",
+                where=f"sample {sample_id}" if metric in metrics else "quality thresholds of the study",
+                found=repr(metric),
+                expected=listing(known, limit=30),
+                fix=f"Is {alike!r} meant?" if alike else None,
+            )
+    rows = [
+        _evaluate(sample_id, metric, metrics, _with_user_rules(metric, thresholds, overrides or {}))
+        for metric in known
+    ]
+    return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))
+
+
+def _with_user_rules(
+    metric: str, thresholds: Thresholds, overrides: Mapping[str, Mapping[str, str | None]]
+) -> tuple[str | None, str | None]:
+    warn, fail = thresholds.rules[metric]
+    own = overrides.get(metric, {})
+    own_warn, own_fail = own.get("warn"), own.get("fail")
+    return (warn if own_warn is None else own_warn or None, fail if own_fail is None else own_fail or None)
+
+
+def _evaluate(
+    sample_id: str, metric: str, metrics: Mapping[str, Metric], rules: tuple[str | None, str | None]
+) -> tuple[object, ...]:
+    given = metrics.get(metric, None if metric in MEASURED_BY_PEOPLE else NOT_ASSESSED)
+    value, source = given if isinstance(given, tuple) else (given, SOURCES.get(metric, ""))
+    warn, fail = rules
+    warns = read_rule(warn, where=f"warn rule of {metric}")
+    fails = read_rule(fail, where=f"fail rule of {metric}")
+    number = math.nan
+    if value == NOT_ASSESSED:
+        status = "not_assessed"
+    elif value is None or math.isnan(float(value)):
+        status = "not_recorded"
+    else:
+        number = float(value)
+        if fails and fails(number):
+            status = "fail"
+        elif warns and warns(number):
+            status = "warn"
+        else:
+            status = "pass" if warns or fails else "not_assessed"
+    return sample_id, metric, number, warn, fail, status, source
+
+
+def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
+    """Read ``qc_overrides.tsv``: who decided, against or beyond the thresholds, on which sample, and why.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `OVERRIDE_COLUMNS`, texts; `decision` is include or exclude; `metric` is a metric,
+        ``identity``, a rule of the table sample_identity, or ``all``; `date` is YYYY-MM-DD.
+
+    Raises
+    ------
+    InputError
+        A column or cell is missing, the decision is another word, or the date cannot be read.
+    """
+    rows = read_rows(
+        text, source=source, required=OVERRIDE_COLUMNS, error=InputError, what="table of quality overrides"
+    )
+    for row in rows:
+        where = f"{source}, line {row.line}, column "
+        for column in OVERRIDE_COLUMNS:
+            if is_missing(row.cells[column]):
+                raise InputError("the cell is empty", where=where + column, fix="All columns are mandatory.")
+        if row.cells["decision"] not in ("include", "exclude"):
+            found = repr(row.cells["decision"])
+            raise InputError(
+                "unknown decision", where=where + "decision", found=found, expected="include or exclude"
+            )
+        try:
+            date.fromisoformat(row.cells["date"])
+        except ValueError as problem:
+            found = repr(row.cells["date"])
+            raise InputError(
+                "the date cannot be read", where=where + "date", found=found, expected="YYYY-MM-DD"
+            ) from problem
+    records = [{column: row.cells[column] for column in OVERRIDE_COLUMNS} for row in rows]
+    return pd.DataFrame(records, columns=list(OVERRIDE_COLUMNS))
+
+
+def decide_inclusion(
+    sample_quality: pd.DataFrame, overrides: pd.DataFrame | None, sample_ids: Sequence[str]
+) -> pd.DataFrame:
+    """Decide which samples enter the count matrix.
+
+    A failed metric keeps a sample out unless an override includes it (for that metric, or for ``all``). An
+    override ``exclude`` keeps it out whatever its metrics. A sample without quality rows is left out: its
+    steps did not succeed.
+
+    Parameters
+    ----------
+    sample_quality
+        Rows of the table of this name.
+    overrides
+        As from `parse_overrides`; None if there are none.
+    sample_ids
+        Samples of the sheet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `INCLUSION_COLUMNS`, one row per sample id, in their order.
+
+    Raises
+    ------
+    InputError
+        An override names a sample that is not in the sheet.
+    """
+    decisions = [] if overrides is None else overrides.to_dict("records")
+    for row in decisions:
+        if row["sample"] not in sample_ids:
+            alike = near_miss(str(row["sample"]), sample_ids)
+            raise InputError(
+                "an override is for a sample that is not in the sheet",
+                where="quality overrides",
+                found=repr(row["sample"]),
+                expected=listing(sample_ids),
+                fix=f"Is {alike!r} meant?" if alike else None,
+            )
+    rows = []
+    for sample in sample_ids:
+        own = [{str(k): str(v) for k, v in row.items()} for row in decisions if row["sample"] == sample]
+        included, reason = _decide(sample_quality[sample_quality["sample_id"] == sample], own)
+        rows.append((sample, included, reason))
+    return pd.DataFrame(rows, columns=list(INCLUSION_COLUMNS))
+
+
+def _decide(quality: pd.DataFrame, own: Sequence[Mapping[str, str]]) -> tuple[bool, str | None]:
+    excluded = [row for row in own if row["decision"] == "exclude"]
+    if excluded:
+        return False, "; ".join(f"excluded ({row['metric']}) {_signature(row)}" for row in excluded)
+    if quality.empty:
+        return False, "its steps up to sample_quality did not succeed"
+    lifted = {row["metric"]: row for row in own}
+    failures, remarks = [], []
+    for metric, value, rule in quality.loc[
+        quality["status"] == "fail", ["metric", "value", "fail"]
+    ].itertuples(index=False):
+        words = f"{metric} {float(value):g} fails ({rule})"
+        override = lifted.get(metric) or lifted.get(ANY_METRIC)
+        if override is None:
+            failures.append(words)
+        else:
+            remarks.append(f"{words}, included {_signature(override)}")
+    if failures:
+        return False, "; ".join(failures)
+    return True, "; ".join(remarks) or None
+
+
+def _signature(row: Mapping[str, str]) -> str:
+    return f"by {row['who']} on {row['date']}: {row['reason']}"
