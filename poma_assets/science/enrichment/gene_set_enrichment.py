@@ -14,9 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from poma_assets.science.enrichment.frames import result_frame
 from poma_assets.science.enrichment.gmt import GeneSetCollection
-from poma_assets.science.enrichment.results import TestedSet, result_frame, tested_sets
+from poma_assets.science.enrichment.ranking import rank_genes
+from poma_assets.science.enrichment.tested_sets import TestedSet, tested_sets
 from poma_assets.science.errors import InputError
+
+__all__ = ["enrichment_scores", "gene_set_enrichment", "rank_genes"]
 
 # Sets below this size get as many more permutations as cost the same: a set of 50 genes ten times as many.
 _EQUAL_WORK_SIZE = 500

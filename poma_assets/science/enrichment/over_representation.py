@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from poma_assets.science.enrichment.frames import result_frame
 from poma_assets.science.enrichment.gmt import GeneSetCollection
-from poma_assets.science.enrichment.results import result_frame, tested_sets
+from poma_assets.science.enrichment.tested_sets import tested_sets
 from poma_assets.science.errors import InputError, NotEnoughDataError
 
 

@@ -18,7 +18,7 @@ class RankedGenes:
 
     Attributes
     ----------
-    ranking
+    statistic
         Wald statistic by gene symbol, largest first; ties in the order of the gene id.
     table
         The rows of ``de_results`` behind it, same order, index ``gene_symbol``: choose the significant genes
@@ -29,7 +29,7 @@ class RankedGenes:
         Rows left out because they have no finite statistic or no p value.
     """
 
-    ranking: pd.Series[float]
+    statistic: pd.Series[float]
     table: pd.DataFrame
     dropped_duplicates: int
     dropped_untested: int
@@ -37,7 +37,7 @@ class RankedGenes:
     @property
     def background(self) -> list[str]:
         """Symbols of all tested genes."""
-        return list(self.ranking.index)
+        return list(self.statistic.index)
 
 
 def rank_genes(de_results: pd.DataFrame) -> RankedGenes:
@@ -79,7 +79,7 @@ def rank_genes(de_results: pd.DataFrame) -> RankedGenes:
     )
     kept = kept.sort_values(["statistic", "gene_id"], ascending=[False, True]).set_index("gene_symbol")
     return RankedGenes(
-        ranking=kept["statistic"].astype(float),
+        statistic=kept["statistic"].astype(float),
         table=kept,
         dropped_duplicates=len(tested) - len(kept),
         dropped_untested=len(genes) - len(tested),
