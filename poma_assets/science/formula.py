@@ -1,0 +1,299 @@
+"""Model formulas: design matrix with plain coefficient names, and weights from a named contrast.
+
+Coefficients read ``treatment[pomalidomide]`` and ``treatment[pomalidomide]:sensitivity[sensitive]``. The
+names that R's ``make.names`` gives them (``treatmentpomalidomide.sensitivitysensitive``) are understood as
+well, so that ``make_contrasts_str`` of nf-core/differentialabundance works unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import formulaic
+import numpy as np
+import pandas as pd
+from formulaic.errors import FormulaicError
+from numpy.typing import NDArray
+
+from poma_assets.science.errors import DesignError
+from poma_assets.science.tables import listing, near_miss
+
+INTERCEPT = "Intercept"
+_HIGHLIGHT = re.compile(r"\x1b\[[0-9;]*m|[⧛⧚]")
+_TREATMENT_CODED = re.compile(r"C\(`?([^`(),]+)`?(?:, *contr\.treatment(?:\([^)]*\))?)?\)")
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaMatrix:
+    """Design matrix of a formula.
+
+    Attributes
+    ----------
+    matrix
+        Samples x coefficients, floats, index ``sample_id``.
+    factors
+        For every coefficient the columns of the sheet that it is made of.
+    """
+
+    matrix: pd.DataFrame
+    factors: dict[str, frozenset[str]]
+
+
+def formula_variables(formula: str, *, where: str) -> frozenset[str]:
+    """Columns of the sheet that a formula needs.
+
+    Raises
+    ------
+    DesignError
+        The formula cannot be read, has a response, or random effects.
+    """
+    if "|" in formula:
+        raise DesignError(
+            "random effects are not supported",
+            where=where,
+            found=repr(formula),
+            expected="fixed effects only",
+            fix="Name the donor or batch as an ordinary term: '~ donor + treatment'",
+        )
+    if "~" in formula.strip().lstrip("~"):
+        raise DesignError(
+            "the formula has a response",
+            where=where,
+            found=repr(formula),
+            expected="a formula that begins with '~', for example '~ batch + treatment'",
+            fix="Delete what stands before '~'",
+        )
+    try:
+        names = frozenset(str(name) for name in formulaic.Formula(formula).required_variables)
+    except FormulaicError as problem:
+        raise _unreadable(formula, problem, where) from problem
+    return names - set(_FUNCTIONS)
+
+
+def formula_matrix(
+    formula: str, table: pd.DataFrame, *, base_levels: Mapping[str, str] | None = None, where: str
+) -> FormulaMatrix:
+    """Build the design matrix of a formula with treatment coding.
+
+    Parameters
+    ----------
+    formula
+        Wilkinson formula as formulaic reads it. Texts are factors whose first level in alphabetical order is
+        the base; ``dose_um`` and ``time_h`` are numbers, ``C(time_h)`` makes a factor of one, and
+        ``numeric(x)`` numbers of a further column.
+    table
+        One row per sample (index ``sample_id``), columns as in the sheet, nothing missing.
+    base_levels
+        Base level by column, where it is not to be the first.
+
+    Raises
+    ------
+    DesignError
+        The formula cannot be read or evaluated, or asks for a column that is not in the sheet.
+    """
+    variables = formula_variables(formula, where=where)
+    unknown = sorted(variables - set(table.columns))
+    if unknown:
+        alike = near_miss(unknown[0], map(str, table.columns))
+        raise DesignError(
+            f"the formula names a column {unknown[0]!r} that the sample sheet has not",
+            where=where,
+            found=repr(formula),
+            expected=f"columns among {listing(table.columns)}",
+            fix=f"Did you mean {alike!r}?" if alike else None,
+        )
+    data = _as_factors(table[sorted(variables)], base_levels or {})
+    try:
+        fitted = formulaic.model_matrix(formula, data, context=_FUNCTIONS)
+    except FormulaicError as problem:
+        raise _unreadable(formula, problem, where) from problem
+    levels = {str(level) for column in data for level in data[column].unique()}
+    names = [_plain_name(str(name), levels) for name in fitted.columns]
+    factors = {INTERCEPT: frozenset[str]()}
+    for term, positions in fitted.model_spec.term_indices.items():
+        used = fitted.model_spec.term_variables[term]
+        columns = frozenset(str(name) for name in used) & frozenset(map(str, table.columns))
+        factors.update({names[position]: columns for position in positions})
+    values = np.asarray(fitted, dtype=float)
+    return FormulaMatrix(pd.DataFrame(values, index=table.index, columns=names), factors)
+
+
+def parse_weights(text: str, coefficients: Sequence[str], *, where: str) -> NDArray[np.float64]:
+    """Read a contrast: numbers, one per coefficient, or an expression of coefficient names.
+
+    Parameters
+    ----------
+    text
+        ``0, 0, 1`` or for example ``(a + b) / 2 - c``.
+    coefficients
+        Names of the coefficients of the design, in order.
+
+    Returns
+    -------
+    numpy.ndarray
+        One weight per coefficient.
+
+    Raises
+    ------
+    DesignError
+        Wrong number of numbers, an unknown name, broken syntax, or weights that are all zero.
+    """
+    numbers = [part.strip() for part in text.split(",")]
+    if all(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", part) for part in numbers):
+        if len(numbers) != len(coefficients):
+            raise DesignError(
+                "the contrast has the wrong number of weights",
+                where=where,
+                found=f"{len(numbers)}: {text}",
+                expected=f"{len(coefficients)}, for {listing(coefficients, 30)}",
+            )
+        weights = np.array([float(part) for part in numbers])
+    else:
+        weights = _Expression(text, coefficients, where).read()
+    if not weights.any():
+        raise DesignError("all weights of the contrast are zero", where=where, found=repr(text))
+    return weights + 0.0
+
+
+class _Expression:
+    """A linear expression of names: sums, signs, numeric factors and divisors, parentheses.
+
+    Names may hold blanks and dashes; at each place the longest known name wins.
+    """
+
+    def __init__(self, text: str, coefficients: Sequence[str], where: str) -> None:
+        self.text, self.coefficients, self.where = text, coefficients, where
+        self.position = 0
+        size = len(coefficients)
+        units = list(np.eye(size))
+        self.names: dict[str, NDArray[np.float64]] = {
+            alias: units[index] for index, name in enumerate(coefficients) for alias in _aliases(name)
+        }
+        self.by_length = sorted(self.names, key=len, reverse=True)
+
+    def read(self) -> NDArray[np.float64]:
+        value = self._sum()
+        if self._rest():
+            raise self._error("the contrast cannot be read")
+        return value
+
+    def _rest(self) -> str:
+        while self.position < len(self.text) and self.text[self.position].isspace():
+            self.position += 1
+        return self.text[self.position :]
+
+    def _take(self, *signs: str) -> str | None:
+        sign = self._rest()[:1]
+        if sign and sign in signs:
+            self.position += 1
+            return sign
+        return None
+
+    def _sum(self) -> NDArray[np.float64]:
+        value = -self._product() if self._take("-") else self._product()
+        while sign := self._take("+", "-"):
+            value = value + (1.0 if sign == "+" else -1.0) * self._product()
+        return value
+
+    def _product(self) -> NDArray[np.float64]:
+        self._take("+")
+        factor = self._number()
+        if factor is not None:
+            self._take("*")
+            value = factor * self._atom()
+        else:
+            value = self._atom()
+        while sign := self._take("*", "/"):
+            number = self._number()
+            if not number:
+                raise self._error("after '*' or '/' a number other than zero is expected")
+            value = value * number if sign == "*" else value / number
+        return value
+
+    def _number(self) -> float | None:
+        match = re.match(r"(\d+\.?\d*|\.\d+)(?![\w.])", self._rest())
+        if not match or any(self._rest().startswith(name) for name in self.by_length):
+            return None
+        self.position += match.end()
+        return float(match[0])
+
+    def _atom(self) -> NDArray[np.float64]:
+        if self._take("("):
+            value = self._sum()
+            if not self._take(")"):
+                raise self._error("a parenthesis is not closed")
+            return value
+        rest = self._rest()
+        for name in self.by_length:
+            if rest.startswith(name) and not re.match(r"[\w.\[:]", rest[len(name) :]):
+                self.position += len(name)
+                return self.names[name]
+        raise self._error("the contrast names no coefficient here")
+
+    def _error(self, what: str) -> DesignError:
+        rest = self._rest() or "the end"
+        alike = near_miss(rest, self.coefficients, cutoff=0.5)
+        return DesignError(
+            what,
+            where=self.where,
+            found=f"{rest!r} in {self.text!r}",
+            expected=f"coefficients among {listing(self.coefficients, 30)}",
+            fix=f"Did you mean {alike!r}?" if alike else None,
+        )
+
+
+def _aliases(name: str) -> set[str]:
+    """The name itself, interactions in either order, and what R would call it."""
+    orders = {name, ":".join(reversed(_parts(name)))}
+    flat = {re.sub(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]", r"\1", order) for order in orders}
+    dotted = {re.sub(r"[^A-Za-z0-9._]", ".", order) for order in flat}
+    if name == INTERCEPT:
+        dotted |= {"(Intercept)", "X.Intercept."}
+    return orders | flat | dotted
+
+
+def _parts(name: str) -> list[str]:
+    return re.split(r":(?![^\[]*\])", name)
+
+
+def _plain_name(name: str, levels: set[str]) -> str:
+    """``treatment[T.DMSO]`` and ``C(treatment)[T.DMSO]`` become ``treatment[DMSO]``."""
+    name = _TREATMENT_CODED.sub(r"\1", name)
+
+    def strip(match: re.Match[str]) -> str:
+        return f"[{match[1]}]" if match[1] in levels else match[0]
+
+    return re.sub(r"\[T\.([^\]]*)\]", strip, name)
+
+
+def _as_factors(table: pd.DataFrame, base_levels: Mapping[str, str]) -> pd.DataFrame:
+    columns: dict[str, pd.Series] = {}
+    for column in map(str, table.columns):
+        values = table[column]
+        if not pd.api.types.is_numeric_dtype(values):
+            levels = sorted(set(values))
+            if base_levels.get(column) in levels:
+                levels.sort(key=lambda level, base=base_levels[column]: level != base)  # type: ignore[misc]
+            values = pd.Series(pd.Categorical(values, categories=levels), index=table.index)
+        columns[column] = values
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _numeric(values: pd.Series) -> pd.Series:
+    return pd.to_numeric(values.astype(str))
+
+
+_FUNCTIONS = {"numeric": _numeric}
+
+
+def _unreadable(formula: str, problem: FormulaicError, where: str) -> DesignError:
+    detail = " ".join(_HIGHLIGHT.sub("", str(problem)).split())
+    return DesignError(
+        f"the formula cannot be read: {detail.rstrip('.')}",
+        where=where,
+        found=repr(formula),
+        expected="a formula such as '~ batch + treatment * sensitivity'",
+        fix="Put backticks around column names that hold blanks or dashes: `cell line`",
+    )
