@@ -15,8 +15,14 @@ from poma_assets.assets import (
     reference,
     reports,
 )
-from poma_assets.checks import alignment_checks, contrast_checks, quantification_checks, read_checks
-from poma_assets.checks import reference_checks, report_checks
+from poma_assets.checks import (
+    alignment_checks,
+    contrast_checks,
+    quantification_checks,
+    read_checks,
+    reference_checks,
+    report_checks,
+)
 from poma_assets.io_managers import WarehouseIOManager
 from poma_assets.jobs import JOBS
 from poma_assets.resources import StudyResource

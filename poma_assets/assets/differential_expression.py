@@ -12,7 +12,7 @@ from poma_assets.assets.steps import Step, finish
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.figures import dispersion_figure, markdown_image, volcano_figure
 from poma_assets.resources import Files, StudyResource
-from poma_assets.science.contrasts import select_samples
+from poma_assets.science.contrasts import Contrast, select_samples
 from poma_assets.science.design import Design, build_design, validate_counts
 from poma_assets.science.differential_expression.agreement import engine_agreement as compare_engines
 from poma_assets.science.differential_expression.deseq2 import Deseq2Fit, fit_deseq2, shrink_deseq2, wald_test
@@ -23,13 +23,18 @@ from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 _FIT = "deseq2_fit.npz"
 
 
+def contrast_samples(study: StudyResource, contrast: Contrast) -> pd.DataFrame:
+    """Design table of a contrast's samples, without those that the quality gates kept out."""
+    inclusion = study.warehouse.read("sample_inclusion")
+    out = set(inclusion.loc[~inclusion["included"].astype(bool), "sample_id"])
+    table = study.sheet.design_table()
+    return select_samples(contrast, table.loc[~table.index.isin(out)])
+
+
 def contrast_design(study: StudyResource, contrast_id: str) -> Design:
     """Design of a contrast over the samples that passed the quality gates."""
     contrast = study.contrasts[contrast_id]
-    inclusion = study.warehouse.read("sample_inclusion")
-    included = set(inclusion.loc[inclusion["included"].astype(bool), "sample_id"])
-    table = study.sheet.design_table()
-    return build_design(contrast, select_samples(contrast, table.loc[table.index.isin(included)]))
+    return build_design(contrast, contrast_samples(study, contrast))
 
 
 def gene_names(study: StudyResource) -> pd.Series:

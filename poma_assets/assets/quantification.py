@@ -8,7 +8,6 @@ import pandas as pd
 from poma_assets.assets.steps import Step, finish
 from poma_assets.parameters import sample_row
 from poma_assets.partitions import SAMPLES
-from poma_assets.storage.quality_metrics import sample_metrics
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.count_tables import (
     parse_featurecounts,
@@ -19,6 +18,7 @@ from poma_assets.science.count_tables import (
 from poma_assets.science.quality_gates import evaluate_quality, parse_thresholds
 from poma_assets.science.star_logs import parse_reads_per_gene
 from poma_assets.storage.package_data import data_file
+from poma_assets.storage.quality_metrics import sample_metrics
 from poma_assets.storage.staging import staged_directory
 from poma_assets.tools.featurecounts import run_featurecounts
 from poma_assets.tools.htseq import run_htseq_count

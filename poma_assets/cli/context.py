@@ -1,0 +1,57 @@
+"""What every command shares: the study option, the Dagster home of a study, consoles, and clear errors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from poma_assets.resources import StudyResource
+
+StudyOption = Annotated[
+    Path | None,
+    typer.Option("--study", help="Study folder; default: the current folder if it holds poma.yaml.", metavar="DIR"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+out = Console(soft_wrap=False, highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_DAGSTER_YAML = """\
+# Written by poma: run history of this study stays in this folder.
+telemetry:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: {runs}
+  pools:
+    default_limit: 1
+"""
+
+
+def open_study(root: Path | None) -> StudyResource:
+    """Open the study, make its Dagster home, and point Dagster to both."""
+    from poma_assets.config import find_study_root, load_study
+    from poma_assets.resources import STUDY_VARIABLE, StudyResource
+
+    study = load_study(root if root is not None else find_study_root(Path.cwd()))
+    home = study.dagster_home
+    write_dagster_home(home)
+    os.environ[STUDY_VARIABLE] = str(study.root)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return StudyResource(root=str(study.root))
+
+
+def write_dagster_home(home: Path) -> None:
+    """Make the folder of Dagster's run history, with its configuration, if it is not there."""
+    from poma_assets.storage.staging import plain_storage_errors
+
+    with plain_storage_errors(home):
+        home.mkdir(parents=True, exist_ok=True)
+        config = home / "dagster.yaml"
+        if not config.exists():
+            config.write_text(_DAGSTER_YAML.format(runs=max(1, (os.cpu_count() or 2))), encoding="utf-8")

@@ -1,0 +1,100 @@
+"""How `poma run` shows what it does: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+class PlainProgress:
+    """One line per event: for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun = time.monotonic()
+        self._runs, self._done = 0, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def _line(self, text: str) -> None:
+        self._console.print(f"{time.monotonic() - self._begun:7.1f} s  {text}", soft_wrap=True, markup=False)
+
+    def phase(self, title: str, runs: int) -> None:
+        """A phase begins."""
+        self._runs, self._done = runs, 0
+        self._line(f"{title}: {runs} run{'s' if runs != 1 else ''}")
+
+    def started(self, label: str, asset: str) -> None:
+        """A step begins."""
+        self._line(f"  {label}: {asset}")
+
+    def finished(self, label: str, failures: Sequence[tuple[str, str]]) -> None:
+        """A run ends."""
+        self._done += 1
+        self._line(f"  {label}: {'FAILED' if failures else 'done'} ({self._done} of {self._runs})")
+        for step, message in failures:
+            self._line(f"    {step}: {message}")
+
+
+class LiveProgress:
+    """A table with one row per running sample or contrast, and a bar for the phase."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("[bold]{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = None
+        self._rows: dict[str, tuple[str, float]] = {}
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._rows.clear()
+        self._live.stop()
+
+    def _render(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        for label, (asset, since) in self._rows.items():
+            table.add_row("  ", escape(label), f"[cyan]{asset}[/]", f"{time.monotonic() - since:.0f} s")
+        return Group(self._bar, table)
+
+    def phase(self, title: str, runs: int) -> None:
+        """A phase begins."""
+        self._rows.clear()
+        self._task = self._bar.add_task(title, total=runs)  # type: ignore[assignment]
+
+    def started(self, label: str, asset: str) -> None:
+        """A step begins."""
+        self._rows[label] = (asset, time.monotonic())
+
+    def finished(self, label: str, failures: Sequence[tuple[str, str]]) -> None:
+        """A run ends."""
+        self._rows.pop(label, None)
+        if self._task is not None:
+            self._bar.advance(self._task)
+        for step, message in failures:
+            self._console.print(f"[bold red]{escape(label)}[/] {escape(step)}: {escape(message)}", soft_wrap=True)

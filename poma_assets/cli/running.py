@@ -1,0 +1,134 @@
+"""Commands that validate, plan, run and tell the state of a study."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
+from poma_assets.science.errors import InputError
+
+if TYPE_CHECKING:
+    from poma_assets.launcher import Summary
+    from poma_assets.resources import StudyResource
+
+_PHASES = {"reference": "reference", "counts": "samples", "matrix": "cohort", "verdicts": "contrasts", "reports": "reports"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(check)
+    app.command()(plan)
+    app.command()(run)
+    app.command()(status)
+
+
+def check(study: StudyOption = None) -> None:
+    """Validate sheet, contrasts, designs, reference and tools. Runs nothing."""
+    from poma_assets.preflight import check_study
+
+    for line in check_study(open_study(study)):
+        out.print(f"[green]ok[/]  {escape(line)}", soft_wrap=True)
+
+
+def plan(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Say what `poma run` would run and why, and what is reused."""
+    from poma_assets.launcher import needed_nodes
+    from poma_assets.planning import partitions_of, stale_steps
+
+    resource = open_study(study)
+    nodes = needed_nodes(resource)
+    stale = stale_steps(nodes, resource)
+    total = sum(len(partitions_of(node.name, resource)) for node in nodes)
+    if as_json:
+        print(json.dumps([vars(step) for step in stale], indent=2))
+        return
+    for step in stale:
+        label = f" [{step.partition}]" if step.partition else ""
+        out.print(f"{escape(step.asset + label):<48} {escape(step.reason)}", soft_wrap=True)
+    out.print(f"{len(stale)} of {total} steps would run; {total - len(stale)} are reused.")
+
+
+def run(
+    study: StudyOption = None,
+    samples: Annotated[str, typer.Option(help="Only these samples' steps, separated by commas.")] = "",
+    jobs: Annotated[int, typer.Option(help="Samples at once; 0: as cores and memory allow.", min=0)] = 0,
+    until: Annotated[str, typer.Option(help=f"Stop after: {', '.join(_PHASES)}.")] = "reports",
+    htseq: Annotated[bool, typer.Option("--htseq", help="Count by htseq-count too.")] = False,
+) -> None:
+    """Run what is stale, as Dagster runs; what is up to date is reused."""
+    from poma_assets.preflight import check_study
+
+    if until not in _PHASES:
+        raise InputError("--until is unknown", found=until, expected=", ".join(_PHASES))
+    resource = open_study(study)
+    wanted = [name.strip() for name in samples.split(",") if name.strip()] or None
+    known = set(resource.sheet.samples["sample_id"])
+    for name in wanted or []:
+        if name not in known:
+            raise InputError("--samples names an unknown sample", found=name, expected=", ".join(sorted(known)))
+    check_study(resource)
+    summary = launch(resource, samples=wanted, jobs=jobs, until=_PHASES[until], htseq=htseq)
+    tell(resource, summary)
+    if not summary.succeeded:
+        raise typer.Exit(1)
+
+
+def launch(
+    resource: StudyResource,
+    *,
+    samples: list[str] | None = None,
+    jobs: int = 0,
+    until: str = "reports",
+    htseq: bool = False,
+) -> Summary:
+    """Launch the study's stale steps with a progress display that fits the output."""
+    from poma_assets.cli.progress import LiveProgress, PlainProgress
+    from poma_assets.launcher import Launcher
+
+    display = LiveProgress(err) if err.is_terminal else PlainProgress(err)
+    with display as progress:
+        return Launcher(resource, progress, jobs=jobs or None).run(samples=samples, until=until, htseq=htseq)
+
+
+def tell(resource: StudyResource, summary: Summary) -> None:
+    """Say what a launch did, and where to look."""
+    if summary.runs == 0 and summary.succeeded:
+        out.print("Everything is up to date; nothing ran.")
+    else:
+        out.print(f"{summary.steps} steps in {summary.runs} runs.")
+    for label, step, message in summary.failures:
+        err.print(f"[bold red]failed[/] {escape(label)}, {escape(step)}: {escape(message)}", soft_wrap=True)
+    if summary.failures:
+        err.print(f"Logs of the tools: {escape(str(resource.study.files_dir))}; of the runs: `poma ui`", soft_wrap=True)
+    if summary.not_reached:
+        err.print(f"not reached: {', '.join(summary.not_reached)}")
+    report = resource.study.reports_dir / "study" / "study_report.html"
+    if summary.succeeded and report.is_file():
+        out.print(f"Report: {report}", soft_wrap=True)
+
+
+def status(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Show the samples and contrasts: what is done, what is stale, what was left out and why."""
+    from poma_assets.study_status import study_status
+
+    state = study_status(open_study(study))
+    if as_json:
+        print(json.dumps(state, indent=2, default=str))
+        return
+    table = Table("sample", "steps done", "stale", "quality", "in the matrix", box=None, header_style="bold")
+    for row in state["samples"]:
+        table.add_row(*(escape(str(row[key])) for key in ("sample", "done", "stale", "quality", "included")))
+    out.print(table)
+    table = Table("contrast", "steps done", "stale", "verdicts", box=None, header_style="bold")
+    for row in state["contrasts"]:
+        table.add_row(*(escape(str(row[key])) for key in ("contrast", "done", "stale", "verdicts")))
+    out.print(table)
+    stale = ", ".join(state["stale_cohort_assets"]) or "none"
+    out.print(f"Stale cohort assets and reports: {stale}")
+    out.print(f"Disk: {state['disk_bytes'] / 1e6:,.1f} MB in {Path(state['results'])}", soft_wrap=True)

@@ -1,0 +1,59 @@
+"""Executing one Dagster run in this process, and saying in plain words why a step of it failed."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
+
+from poma_assets.definitions import build_definitions
+from poma_assets.resources import THREADS_VARIABLE, StudyResource
+from poma_assets.vocabulary import LAUNCHER_TAG
+from poma_assets.worker_pool import RunOutcome, RunTask
+
+_OWN_ERRORS = "poma_assets.science.errors."
+
+
+class Runner:
+    """Executes runs of a study's jobs against its Dagster instance."""
+
+    def __init__(self, study_root: Path, *, threads: int) -> None:
+        os.environ[THREADS_VARIABLE] = str(threads)
+        self._definitions = build_definitions(StudyResource(root=str(study_root), threads=threads))
+        self._instance = dg.DagsterInstance.get()
+
+    def execute(self, task: RunTask) -> RunOutcome:
+        """Execute a run; a failed step is an outcome, not an exception."""
+        job = self._definitions.resolve_job_def(task.job_name)
+        result = job.execute_in_process(
+            instance=self._instance,
+            partition_key=task.partition or None,
+            asset_selection=[dg.AssetKey(name) for name in task.assets],
+            run_id=task.run_id,
+            tags={LAUNCHER_TAG: str(task.launcher_pid)},
+            raise_on_error=False,
+        )
+        return RunOutcome(task.run_id, result.success, tuple(_failures(result)))
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
+    failures = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            failures.append((event.step_key or "step", plain_error(event.step_failure_data.error)))
+    checks = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+    failures += [(check.asset_key.path[-1], f"check {check.check_name}: {check.description}") for check in checks]
+    return failures
+
+
+def plain_error(error: SerializableErrorInfo | None) -> str:
+    """Text of the innermost error of ours in a chain of causes; else of the innermost error."""
+    chosen = ""
+    while error is not None:
+        text = error.message.strip()
+        if text.startswith(_OWN_ERRORS) or not chosen.startswith(_OWN_ERRORS):
+            chosen = text
+        error = error.cause or error.context
+    if chosen.startswith(_OWN_ERRORS):
+        return chosen.split(": ", 1)[1]
+    return chosen
