@@ -160,6 +160,44 @@ def check_fastq_pair(fastq_1: Path, fastq_2: Path | None, *, sample: str) -> Fas
     )
 
 
+def count_fastq_reads(path: Path) -> int:
+    """Read a FASTQ file to its end and count its reads by lines; records are not looked at.
+
+    Raises
+    ------
+    FastqError
+        The file is missing, truncated, damaged, or its lines are not a multiple of 4.
+    """
+    if path.is_file() and path.stat().st_size == 0:
+        return 0
+    where = str(path)
+    content = _content(path, where, hashlib.sha256(), compressed=_is_gzip(path, where))
+    lines = sum(block.count(b"\n") for block in content)
+    if lines % 4:
+        raise FastqError(
+            "the file ends in the middle of a record",
+            where=where,
+            found=f"{lines} lines",
+            expected="4 a read",
+        )
+    return lines // 4
+
+
+def has_reads(path: Path) -> bool:
+    """Whether a FASTQ file holds anything; only its beginning is read.
+
+    Raises
+    ------
+    FastqError
+        The file is missing or damaged.
+    """
+    if path.is_file() and path.stat().st_size == 0:
+        return False
+    where = str(path)
+    content = _content(path, where, hashlib.sha256(), compressed=_is_gzip(path, where))
+    return any(content)
+
+
 def merge_fastq(parts: Sequence[Path], target: Path) -> None:
     """Merge the lanes of a sample into one file, in the given order.
 
