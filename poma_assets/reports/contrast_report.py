@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from poma_assets.reports import figures
@@ -68,7 +70,7 @@ def _extra_figures(inputs: ContrastReportInputs) -> list[FigureBlock]:
     dispersions = inputs.table("gene_dispersions")
     if len(dispersions):
         drawings.append(
-            (figures.dispersion_figure(dispersions), "Dispersions: estimates, trend, and what was used.")
+            (figures.dispersion_figure(dispersions), "Dispersions: estimates, trend, and those used.")
         )
     return [FigureBlock(svg(figure, caption), caption) for figure, caption in drawings]
 
@@ -84,13 +86,11 @@ def sample_groups(inputs: ContrastReportInputs) -> dict[str, str]:
     if len(design):
         samples = samples[samples["sample_id"].isin(design["sample_id"])]
     variable = inputs.contrast.get("variable")
-    if is_missing(variable) or str(variable) not in samples.columns:
+    if is_missing(variable):
         columns = [c for c in ("sensitivity", "treatment") if samples[c].nunique() > 1] or ["treatment"]
-        labels = (
-            samples[columns].astype(str).agg(" ".join, axis=1) if len(samples) else pd.Series(dtype=object)
-        )
-        return dict(zip(samples["sample_id"].astype(str), labels, strict=True))
-    levels = samples[str(variable)].astype(str)
+        rows = samples[columns].astype(str).itertuples(index=False, name=None)
+        return dict(zip(samples["sample_id"].astype(str), map(" ".join, rows), strict=True))
+    levels = _sheet_column(samples, str(variable))
     order = [str(inputs.contrast.get("reference")), str(inputs.contrast.get("target"))]
     kept = samples.assign(_level=levels)[levels.isin(order)].sort_values(
         "_level", key=lambda level: level.map(order.index), kind="stable"
@@ -98,8 +98,19 @@ def sample_groups(inputs: ContrastReportInputs) -> dict[str, str]:
     return dict(zip(kept["sample_id"].astype(str), kept["_level"], strict=True))
 
 
+def _sheet_column(samples: pd.DataFrame, column: str) -> pd.Series[str]:
+    """Return a column of the sheet: a declared one, or a further one from the metadata."""
+    if column in samples.columns:
+        return samples[column].astype(str)
+    return pd.Series(
+        [str(json.loads(row).get(column)) if isinstance(row, str) else "" for row in samples["metadata"]],
+        index=samples.index,
+        dtype=object,
+    )
+
+
 def _design_rows(design: pd.DataFrame) -> tuple[list[str], list[tuple[str, object, list[object]]]]:
-    """Arrange the design as samples x coefficients: coefficient names, then (sample, size factor, entries)."""
+    """Arrange the design as samples x coefficients: names, then (sample, size factor, entries)."""
     if design.empty:
         return [], []
     coefficients = list(dict.fromkeys(design["coefficient"].astype(str)))

@@ -165,7 +165,7 @@ def _figures(
         ),
         "p_values": (
             p_value_histogram(de),
-            "Raw p values: a flat floor with a peak near 0 is sound; a peak near 1 or a hill in the middle is not.",
+            "Raw p values: a flat floor and a peak near 0 are sound; a peak near 1 or a hill is not.",
         ),
     }
     for method in sorted(set(enrichment["method"].dropna().astype(str))):

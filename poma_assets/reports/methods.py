@@ -58,7 +58,8 @@ CITATIONS: Mapping[str, Citation] = {
     ),
     "deseq2": Citation(
         "Love 2014",
-        "Love MI, Huber W, Anders S. Moderated estimation of fold change and dispersion for RNA-seq data with "
+        "Love MI, Huber W, Anders S. Moderated estimation of fold change and dispersion for "
+        "RNA-seq data with "
         "DESeq2. Genome Biology 2014; 15:550.",
         "https://doi.org/10.1186/s13059-014-0550-8",
     ),
@@ -100,7 +101,8 @@ CITATIONS: Mapping[str, Citation] = {
     ),
     "tost": Citation(
         "Schuirmann 1987",
-        "Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach for assessing "
+        "Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach "
+        "for assessing "
         "the equivalence of average bioavailability. J Pharmacokinet Biopharm 1987; 15:657-680.",
         "https://doi.org/10.1007/BF01068419",
     ),
@@ -202,9 +204,11 @@ def _expression(source: TableSource, writer: _Writer) -> None:
                 f"Shrunken fold changes were estimated with the apeglm prior {writer.cite('apeglm')}."
             )
         sentences.append(
-            f"P values were adjusted by the method of Benjamini and Hochberg {writer.cite('fdr')}; genes with an "
+            f"P values were adjusted by the method of Benjamini and Hochberg {writer.cite('fdr')}; "
+            "genes with an "
             f"adjusted p value below {source.fdr:g} and an absolute log2 fold change of at least "
-            f"{source.log2_fold_change:g} are called significant. Positive log2 fold changes are higher in the "
+            f"{source.log2_fold_change:g} are called significant. Positive log2 fold changes are higher "
+            "in the "
             "target level; unless called shrunken they are maximum-likelihood estimates."
         )
     writer.add(*sentences)
@@ -217,7 +221,8 @@ def _sets(source: TableSource, writer: _Writer) -> None:
     sentences = []
     if "ora" in methods:
         sentences.append(
-            "Over-representation among the significant genes was tested by the hypergeometric distribution with "
+            "Over-representation among the significant genes was tested by the hypergeometric "
+            "distribution with "
             "the tested genes as background."
         )
     if "gsea" in methods:
@@ -237,9 +242,13 @@ def _verdicts(source: TableSource, writer: _Writer) -> None:
     tables = sorted(set(verdicts["hypotheses_sha256"].dropna().astype(str)))
     version = f" (SHA-256 of the table: {listing(tables)})" if tables else ""
     writer.add(
-        f"Marker hypotheses were declared before the run{version}. Each is judged from the unshrunken estimate "
-        "and its standard error: one-sided tests for and against the expected direction, and two one-sided tests "
-        f"for an effect below the smallest effect of interest {writer.cite('tost')}, adjusted over the testable "
-        "panel of the contrast. A verdict of 'contradicted, absent' needs that equivalence to be shown; a large "
+        f"Marker hypotheses were declared before the run{version}. Each is judged from the "
+        "unshrunken estimate "
+        "and its standard error: one-sided tests for and against the expected direction, and two "
+        "one-sided tests "
+        f"for an effect below the smallest effect of interest {writer.cite('tost')}, adjusted over "
+        "the testable "
+        "panel of the contrast. A verdict of 'contradicted, absent' needs that equivalence to be "
+        "shown; a large "
         "p value alone is never evidence of absence."
     )

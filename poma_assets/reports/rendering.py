@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import math
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,12 @@ def is_missing(value: object) -> bool:
 
 
 def text(value: object) -> str:
-    """Return a cell as text, a dash if it is empty."""
-    return MISSING if is_missing(value) or value == "" else str(value)
+    """Return a cell as text, a dash if it is empty; no needless decimals, times by the second."""
+    if is_missing(value) or value == "":
+        return MISSING
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 
 def number(value: object, digits: int = 2) -> str:

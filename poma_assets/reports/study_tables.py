@@ -14,7 +14,8 @@ from poma_assets.reports.palette import VERDICTS
 from poma_assets.reports.rendering import is_missing
 from poma_assets.reports.wording import truth_of
 
-_STATUS_ORDER = ("fail", "mismatch", "warn", "not_assessed", "not_recorded", "pass", "match")
+_STATUS_ORDER = ("fail", "mismatch", "warn", "pass", "match", "not_assessed", "not_recorded")
+_UNKNOWN = ("not_assessed", "not_recorded")
 _MAX_ROWS = 400
 
 Row = dict[str, Any]
@@ -51,8 +52,12 @@ def verdict_matrix(sections: Sequence[ContrastSection]) -> VerdictMatrix:
 
 @dataclass(frozen=True)
 class SampleTable:
-    """The samples with what is recorded of them and how each quality metric came out."""
+    """The samples with what is recorded of them and how each quality metric came out.
 
+    Metadata that all samples share are in `common`, not in the rows.
+    """
+
+    common: list[tuple[str, object]]
     metadata: list[str]
     metrics: list[str]
     rows: list[Row]
@@ -68,7 +73,9 @@ def sample_table(inputs: StudyReportInputs) -> SampleTable:
         *("cell_line", "cell_context", "sensitivity", "treatment", "dose_um", "time_h"),
         *("replicate", "batch", "donor"),
     ]
-    metadata = [column for column in optional if samples[column].notna().any()]
+    recorded = [column for column in optional if samples[column].notna().any()]
+    shared = [c for c in recorded if len(samples) > 1 and samples[c].nunique(dropna=False) == 1]
+    metadata = [column for column in recorded if column not in shared]
     quality = inputs.table("sample_quality")
     metrics = list(dict.fromkeys(quality["metric"].dropna().astype(str)))
     by_sample = {
@@ -89,12 +96,13 @@ def sample_table(inputs: StudyReportInputs) -> SampleTable:
                 "included": truth_of(included[name]["included"]) if name in included else None,
                 "reason": included.get(name, {}).get("reason"),
                 "status": _worst(statuses),
+                "unknown": sum(status in _UNKNOWN for status in statuses if _worst(statuses) not in _UNKNOWN),
                 "checks": [checks.get(metric) for metric in metrics],
                 "strandedness": strands.get(name),
                 "identity": identity.get(name),
             }
         )
-    return SampleTable(metadata, metrics, rows)
+    return SampleTable([(c, samples[c].iloc[0]) for c in shared], metadata, metrics, rows)
 
 
 def _by_sample(frame: pd.DataFrame) -> dict[str, Row]:

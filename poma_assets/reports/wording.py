@@ -113,7 +113,10 @@ def genes_sentence(
     if not up + down:
         return f"None of {plural(tested, 'tested gene')} differs ({rule})."
     side = f" in {target}" if target else ""
-    return f"{plural(up + down, 'gene')} of {tested:,} tested differ ({rule}): {up:,} higher and {down:,} lower{side}."
+    return (
+        f"{plural(up + down, 'gene')} of {tested:,} tested differ ({rule}): "
+        f"{up:,} higher and {down:,} lower{side}."
+    )
 
 
 def response_sentence(response: pd.DataFrame) -> str | None:
@@ -130,8 +133,8 @@ def response_sentence(response: pd.DataFrame) -> str | None:
         text = f"Exposure is not shown: the programme of the drug is not seen (signature {signature}"
     else:
         text = (
-            f"Exposure is shown for {int(shown.sum())} of {len(shown)} judged genes, each left out of its own score "
-            f"(signature {signature}"
+            f"Exposure is shown for {int(shown.sum())} of {len(shown)} judged genes, "
+            f"each left out of its own score (signature {signature}"
         )
     if score.notna().any():
         text += f"; score {number(score.median())}, largest p {p_value(p.max())}"
@@ -148,7 +151,7 @@ def agreement_sentence(agreement: pd.DataFrame) -> str:
     if not union:
         return "Neither DESeq2 nor edgeR finds a significant gene."
     text = (
-        f"{both:,} of {plural(union, 'gene')} that DESeq2 or edgeR finds significant are significant in both, "
+        f"{both:,} of {plural(union, 'gene')} that DESeq2 or edgeR finds significant are so in both, "
         f"in the same direction ({number(100 * both / union, 1)} %)."
     )
     if opposite:
