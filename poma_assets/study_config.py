@@ -1,0 +1,183 @@
+"""What ``poma.yaml`` may say: the keys with their defaults, and errors that name line and column.
+
+Text in, configuration out; the folder around it is in ``config``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from poma_assets.science.errors import ConfigError
+from poma_assets.science.tables import near_miss
+from poma_assets.science.yaml_text import compose, entries, position
+
+CONFIG_NAME = "poma.yaml"
+DEFAULT_SAMPLES = "samples.tsv"
+_Bases = Annotated[str, Field(pattern=r"^[ACGTN]+$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ReferenceConfig(_Section):
+    """Genome FASTA and annotation GTF, plain or .gz, relative to the study folder."""
+
+    genome: str | None = None
+    annotation: str | None = None
+
+
+class TrimmingConfig(_Section):
+    """Adapter and quality trimming; Illumina's universal adapter unless said otherwise."""
+
+    quality: Annotated[int, Field(ge=0, le=60)] = 20
+    min_length_bp: Annotated[int, Field(ge=1)] = 36
+    adapter_1: _Bases = "AGATCGGAAGAGC"
+    adapter_2: _Bases = "AGATCGGAAGAGC"
+
+
+class ThresholdConfig(_Section):
+    """When a gene counts as differentially expressed."""
+
+    fdr: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    log2_fold_change: Annotated[float, Field(ge=0)] = 1.0
+
+
+class QualityRule(_Section):
+    """The study's own thresholds for one quality metric, as in ``qc_thresholds.tsv``: ``<70``, ``>5``."""
+
+    warn: str | None = None
+    fail: str | None = None
+
+
+class StudyConfig(_Section):
+    """What ``poma.yaml`` says."""
+
+    name: Annotated[str, Field(min_length=1)]
+    organism: str = "human"
+    reference: ReferenceConfig = ReferenceConfig()
+    samples: str = DEFAULT_SAMPLES
+    contrasts: str | None = None
+    count_matrix: str | None = None
+    trimmer: Literal["cutadapt", "fastp"] = "cutadapt"
+    trimming: TrimmingConfig = TrimmingConfig()
+    counter: Literal["featurecounts", "star", "htseq"] = "featurecounts"
+    engines: Annotated[list[Literal["deseq2", "edger"]], Field(min_length=1)] = ["deseq2", "edger"]
+    gene_sets: list[str] = ["go_bp"]
+    thresholds: ThresholdConfig = ThresholdConfig()
+    vehicle: list[str] = ["DMSO", "vehicle", "untreated", "control"]
+    profile: Literal["human_poly_a", "small_reference"] = "human_poly_a"
+    quality: dict[str, QualityRule] = {}
+    hypotheses: str | None = None
+    seed: Annotated[int, Field(ge=0)] = 1
+
+
+def parse_config(text: str) -> StudyConfig:
+    """Read and validate the text of ``poma.yaml``.
+
+    Raises
+    ------
+    ConfigError
+        Invalid YAML, unknown or repeated keys, wrong values; with line and column.
+    """
+    node = compose(text, source=CONFIG_NAME, error=ConfigError)
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(
+            "the configuration is empty" if node is None else "the configuration is not a list of keys",
+            where=CONFIG_NAME,
+            expected="lines of the form 'key: value', at least 'name: ...'",
+        )
+    _refuse_repeated_keys(node)
+    try:
+        return StudyConfig.model_validate(_plain_values(text))
+    except ValidationError as problem:
+        raise _config_error(problem, node) from problem
+
+
+def _refuse_repeated_keys(node: yaml.Node) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for entry in entries(node, source=CONFIG_NAME, error=ConfigError).values():
+            _refuse_repeated_keys(entry.value)
+
+
+def _plain_values(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as problem:  # ValueError: an impossible date such as 2024-13-45
+        raise ConfigError(
+            f"a value cannot be read: {' '.join(str(problem).split())}",
+            where=CONFIG_NAME,
+            fix="Put quotes around the value",
+        ) from problem
+
+
+def _config_error(problem: ValidationError, node: yaml.MappingNode) -> ConfigError:
+    """The first problem in the order of the file, in words."""
+    details = [(_place(node, item["loc"], item["type"]), item) for item in problem.errors()]
+    (line, column), item = min(details, key=lambda detail: detail[0])
+    path = ".".join(str(part) for part in item["loc"])
+    where = f"{CONFIG_NAME}, line {line}, column {column}"
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(item["loc"][:-1])
+        alike = near_miss(str(item["loc"][-1]), known)
+        return ConfigError(
+            f"the key {path!r} is not known",
+            where=where,
+            found=repr(item["loc"][-1]),
+            expected=f"one of {', '.join(known)}",
+            fix=f"Did you mean {alike!r}?" if alike else "Delete it",
+        )
+    if item["type"] == "missing":
+        return ConfigError(
+            f"the key {path!r} is missing", where=CONFIG_NAME, fix=f"Add a line such as '{path}: my_study'"
+        )
+    quotable = item["type"] == "string_type" and isinstance(item["input"], int | float)
+    return ConfigError(
+        f"the value of {path!r} is not valid",
+        where=where,
+        found="an empty value" if item["input"] is None else repr(item["input"]),
+        expected=_expectation(item["type"], item["msg"]),
+        fix="Put quotes around it" if quotable else None,
+    )
+
+
+def _expectation(kind: str, message: str) -> str:
+    words = {
+        "string_type": "a text",
+        "int_type": "a whole number",
+        "float_type": "a number",
+        "list_type": "a list: [one, two]",
+        "dict_type": "keys and values",
+        "model_type": "keys and values",
+        "model_attributes_type": "keys and values",
+        "string_pattern_mismatch": "bases only: A, C, G, T, N",
+    }
+    return words.get(kind) or message.removeprefix("Input should be ")
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    sections: dict[tuple[int | str, ...], type[_Section]] = {
+        (): StudyConfig,
+        ("reference",): ReferenceConfig,
+        ("trimming",): TrimmingConfig,
+        ("thresholds",): ThresholdConfig,
+    }
+    return list(sections.get(location, QualityRule).model_fields)
+
+
+def _place(node: yaml.Node, location: tuple[int | str, ...], kind: str) -> tuple[int, int]:
+    """Line and column of the value at a location, of the key if that is unknown, else of what holds it."""
+    for depth, part in enumerate(location):
+        if isinstance(node, yaml.MappingNode):
+            entry = entries(node, source=CONFIG_NAME, error=ConfigError).get(str(part))
+            if entry is None:
+                break
+            if kind == "extra_forbidden" and depth == len(location) - 1:
+                return entry.line, entry.column
+            node = entry.value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+    return position(node)
