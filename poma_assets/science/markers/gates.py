@@ -5,6 +5,7 @@ A gate returns a `GateStop`, or None to let the hypothesis pass. What the estima
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -207,14 +208,14 @@ def _override(overrides: pd.DataFrame | None, sample: str, metrics: Sequence[str
 def outside_window(hypothesis: Hypothesis, facts: ContrastFacts) -> str | None:
     """Say why the times of treatment lie outside the hypothesis's window; None if they lie within."""
     start, end = hypothesis.window_start_h, hypothesis.window_end_h
-    has_start, has_end = start == start, end == end
+    has_start, has_end = not math.isnan(start), not math.isnan(end)
     if not (has_start or has_end):
         return None
-    window = f"from {start:g} h" if not has_end else f"from {start if has_start else 0:g} to {end:g} h"
+    window = f"{start:g} h or later" if not has_end else f"{start if has_start else 0:g} to {end:g} h"
     times = [time for time in facts.time_h if time > 0]
     if not times:
-        return f"expected {window}, but the time of treatment is not recorded"
+        return f"the time of treatment is not recorded and the hypothesis speaks of {window}"
     if all((not has_start or time >= start) and (not has_end or time <= end) for time in times):
         return None
     found = " and ".join(f"{time:g}" for time in times)
-    return f"expected {window}, but treated for {found} h"
+    return f"the treatment lasted {found} h and the hypothesis speaks of {window}"

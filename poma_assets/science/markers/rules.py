@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from poma_assets.science.markers.gates import SampleProblems, outside_window
+from poma_assets.science.markers.hypotheses import Hypothesis
 from poma_assets.science.markers.judgement import ContrastFacts, Judgement
 from poma_assets.science.markers.statistics import (
     benjamini_hochberg,
@@ -20,6 +21,7 @@ REPLICATES_FOR_ABSENCE: Final = 3
 AXIS_GENE: Final = "IRF4"
 UNCOUPLED_GENE: Final = "MYC"
 DRUG_KIND: Final = "drug_vs_vehicle"
+INTERACTION_KIND: Final = "drug_by_sensitivity_interaction"
 
 
 def adjust(judgements: Sequence[Judgement]) -> None:
@@ -131,6 +133,18 @@ def label_uncoupled(judgements: Sequence[Judgement]) -> None:
                 "engaged_uncoupled",
                 f"{AXIS_GENE} is down and {UNCOUPLED_GENE} is flat: the axis is engaged, "
                 f"{UNCOUPLED_GENE} uncoupled",
+            )
+
+
+def remark_interaction(
+    judgements: Sequence[Judgement], hypotheses: Sequence[Hypothesis], facts: ContrastFacts
+) -> None:
+    """Say with a drug effect in one kind of cells that it does not tell sensitive from resistant ones."""
+    genes = {h.gene_symbol for h in hypotheses if h.contrast_kind == INTERACTION_KIND}
+    for judgement in judgements:
+        if facts.kind == DRUG_KIND and judgement.stop is None and judgement.hypothesis.gene_symbol in genes:
+            judgement.remarks.append(
+                "whether sensitive and resistant cells differ is decided by the interaction contrast alone"
             )
 
 

@@ -119,7 +119,8 @@ def judge_markers(
     estimates = MarkerEstimates(deseq2, edger, counts.index)
     problems = gates.sample_problems(facts, identity, sample_quality, overrides)
     evidence = _Evidence(facts, deseq2, estimates, counts, library_size, problems, estimates.any_estimable)
-    judgements = _gate_all(gates.applicable(hypotheses.rows(), facts), evidence)
+    declared = hypotheses.rows()
+    judgements = _gate_all(gates.applicable(declared, facts), evidence)
     rules.adjust(judgements)
     shown = _exposure(response)
     for judgement in judgements:
@@ -128,6 +129,7 @@ def judge_markers(
         elif judgement.testable:
             rules.decide(judgement, facts, shown.get(judgement.hypothesis.gene_symbol, False))
     rules.label_uncoupled(judgements)
+    rules.remark_interaction(judgements, declared, facts)
     for judgement in judgements:
         rules.label_samples(judgement, facts, problems)
     rows = [_row(judgement, facts, hypotheses.sha256) for judgement in judgements]
