@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from poma_assets.partitions import CONTRASTS, SAMPLES
 from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
 
 REFERENCE_ASSETS = ("sample_sheet", "contrast_sheet", "genome", "annotation", "gene_table", "star_index")
@@ -18,13 +17,11 @@ prepare_reference = dg.define_asset_job(
 process_sample = dg.define_asset_job(
     "process_sample",
     selection=dg.AssetSelection.assets(*DEFAULT_SAMPLE_ASSETS),
-    partitions_def=SAMPLES,
     description="From one sample's reads to its gene counts and quality.",
 )
 count_sample_with_htseq = dg.define_asset_job(
     "count_sample_with_htseq",
     selection=dg.AssetSelection.assets("htseq_counts"),
-    partitions_def=SAMPLES,
     description="Count one sample by htseq-count too, beside featureCounts.",
 )
 analyse_cohort = dg.define_asset_job(
@@ -35,7 +32,6 @@ analyse_cohort = dg.define_asset_job(
 analyse_contrast = dg.define_asset_job(
     "analyse_contrast",
     selection=dg.AssetSelection.assets(*CONTRAST_ASSETS),
-    partitions_def=CONTRASTS,
     description="Differential expression, enrichment, verdicts and report of one contrast.",
 )
 publish_reports = dg.define_asset_job(

@@ -108,6 +108,7 @@ class Launcher:
         self._jobs = jobs
         self._instance = dg.DagsterInstance.get()
         self._pool: WorkerPool | None = None
+        self._pool_threads = 0
         self._summary = Summary()
         self._steps_seen: dict[str, int] = {}
 

@@ -14,16 +14,17 @@ def compare_with_truth(verdicts: pd.DataFrame, truth: Path) -> tuple[int, list[s
         How many agree, and one line for each that differs (or is missing). An empty expected sub-verdict accepts any.
     """
     expected = pd.read_csv(truth, sep="\t", comment="#", dtype=str, keep_default_na=False)
-    found = verdicts.set_index(["contrast_id", "hypothesis_id"])
+    found = {
+        (row["contrast_id"], row["hypothesis_id"]): (row["verdict"], row["sub_verdict"])
+        for row in verdicts.to_dict("records")
+    }
     agreeing, differing = 0, []
-    for row in expected.itertuples():
-        key = (row.contrast_id, row.hypothesis_id)
-        verdict = tuple(found.loc[key, ["verdict", "sub_verdict"]]) if key in found.index else ("missing", "")
-        if verdict[0] == row.expected_verdict and row.expected_sub_verdict in ("", verdict[1]):
+    for row in expected.to_dict("records"):
+        verdict, sub_verdict = found.get((row["contrast_id"], row["hypothesis_id"]), ("missing", ""))
+        planted, planted_sub = row["expected_verdict"], row["expected_sub_verdict"]
+        if verdict == planted and planted_sub in ("", sub_verdict):
             agreeing += 1
         else:
-            differing.append(
-                f"{row.contrast_id} {row.hypothesis_id}: planted {row.expected_verdict} {row.expected_sub_verdict},"
-                f" found {verdict[0]} {verdict[1]}"
-            )
+            name = f"{row['contrast_id']} {row['hypothesis_id']}"
+            differing.append(f"{name}: planted {planted} {planted_sub}, found {verdict} {sub_verdict}")
     return agreeing, differing

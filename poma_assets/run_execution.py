@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import dagster as dg
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from poma_assets.definitions import build_definitions
 from poma_assets.resources import THREADS_VARIABLE, StudyResource

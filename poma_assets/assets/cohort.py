@@ -12,7 +12,11 @@ from poma_assets.science.count_tables import parse_count_matrix
 from poma_assets.science.errors import CountsError, NotEnoughDataError
 from poma_assets.science.exploration import principal_components, sample_distances
 from poma_assets.science.markers.identity import sample_identity as judge_identity
-from poma_assets.science.normalisation import log_cpm, normalised_expression_frame, size_factors_frame
+from poma_assets.science.normalisation import (
+    log2_counts_per_million,
+    normalised_expression_frame,
+    size_factors_frame,
+)
 from poma_assets.science.quality_gates import decide_inclusion, parse_overrides
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
@@ -72,7 +76,6 @@ def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     long = counts.rename_axis("gene_id").melt(ignore_index=False, var_name="sample_id", value_name="count")
     long = long.reset_index()[["sample_id", "gene_id", "count"]]
     out = inclusion.loc[~inclusion["included"]]
-    figure = library_size_figure(counts.sum())
     return finish(
         context,
         study,
@@ -81,7 +84,6 @@ def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
             "samples": counts.shape[1],
             "genes": counts.shape[0],
             "left out": "; ".join(f"{row.sample_id}: {row.reason}" for row in out.itertuples()) or "none",
-            "library sizes": dg.MetadataValue.md(markdown_image(figure, "assigned fragments per sample")),
         },
     )
 
@@ -99,6 +101,7 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
     counts = read_counts(study)
     lengths = study.warehouse.read("genes", columns=["gene_id", "length_bp"]).set_index("gene_id")["length_bp"]
     factors = size_factors_frame(counts)
+    figure = library_size_figure(factors)
     return finish(
         context,
         study,
@@ -106,7 +109,10 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
             "normalised_expression": normalised_expression_frame(counts, lengths),
             "size_factors": factors,
         },
-        metadata={f"size factor of {row.sample_id}": round(row.size_factor, 3) for row in factors.head(48).itertuples()},
+        metadata={
+            "method": factors["method"].iloc[0],
+            "library sizes": dg.MetadataValue.md(markdown_image(figure, "assigned fragments and size factors")),
+        },
         started=started,
     )
 
@@ -120,7 +126,7 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
 )
 def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Principal components and distances of the samples, on variance-stabilised values."""
-    log_values = log_cpm(read_counts(study))
+    log_values = log2_counts_per_million(read_counts(study))
     stabilised = study.warehouse.read_matrix("normalised_expression", value="vst", fill=float("nan"))
     values = log_values if stabilised.isna().to_numpy().any() else stabilised
     pca = principal_components(values)

@@ -15,7 +15,8 @@ from poma_assets.resources import Files, StudyResource
 from poma_assets.science.contrasts import Contrast, select_samples
 from poma_assets.science.design import Design, build_design, validate_counts
 from poma_assets.science.differential_expression.agreement import engine_agreement as compare_engines
-from poma_assets.science.differential_expression.deseq2 import Deseq2Fit, fit_deseq2, shrink_deseq2, wald_test
+from poma_assets.science.differential_expression.deseq2 import fit_deseq2, shrink_deseq2, wald_test
+from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.edger import edger_ql, results_frame
 from poma_assets.storage.staging import staged_directory
 from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
@@ -86,7 +87,7 @@ def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     )
     target = study.study.step_dir("design_fit", design.contrast_id)
     with staged_directory(target) as staging:
-        np.savez_compressed(staging / _FIT, **fit.to_arrays())
+        np.savez_compressed(staging / _FIT, allow_pickle=False, **fit.to_arrays())
     figure = dispersion_figure(dispersions)
     return finish(
         context,

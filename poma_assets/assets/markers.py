@@ -15,7 +15,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.science.markers.history import verdict_changes
 from poma_assets.science.markers.hypotheses import Hypotheses, parse_hypotheses
 from poma_assets.science.markers.response_score import response_scores
-from poma_assets.science.markers.verdicts import judge_markers
+from poma_assets.science.markers.verdicts import judge_markers, judged_genes
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
 from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
@@ -42,7 +42,7 @@ def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> S
         contrast,
         contrast_results(study, contrast, "deseq2"),
         pd.read_csv(data_file("markers", "response_signature.tsv"), sep="\t", dtype=str, comment="#"),
-        sorted(set(read_hypotheses(study).table["gene_symbol"])),
+        judged_genes(read_hypotheses(study)),
         seed=study.study.config.seed,
     )
     shown = int(frame["exposure_shown"].astype(bool).sum()) if len(frame) else 0

@@ -1,6 +1,7 @@
 """From alignments to gene counts and their quality, sample by sample."""
 
 from pathlib import Path
+from typing import Literal, cast
 
 import dagster as dg
 import pandas as pd
@@ -23,6 +24,9 @@ from poma_assets.storage.staging import staged_directory
 from poma_assets.tools.featurecounts import run_featurecounts
 from poma_assets.tools.htseq import run_htseq_count
 from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
+
+
+CountingStrandedness = Literal["unstranded", "forward", "reverse"]
 
 
 def _counts_frame(sample: str, counter: str, counts: pd.Series) -> pd.DataFrame:
@@ -49,9 +53,10 @@ def given_counts_path(study: StudyResource, sample: str) -> Path | None:
     return study.study.resolve_unit_path(given[0]) if given else None
 
 
-def used_strandedness(study: StudyResource, sample: str) -> str:
+def used_strandedness(study: StudyResource, sample: str) -> CountingStrandedness:
     """Strandedness that the counters are given for this sample."""
-    return str(study.warehouse.read("strandedness", {"sample_id": sample})["used"].iloc[0])
+    used = str(study.warehouse.read("strandedness", {"sample_id": sample})["used"].iloc[0])
+    return cast(CountingStrandedness, used)
 
 
 @dg.asset(

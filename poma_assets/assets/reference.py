@@ -15,6 +15,7 @@ from poma_assets.resources import Files, StudyResource
 from poma_assets.science.annotation import check_names, fasta_contigs, parse_gtf_genes
 from poma_assets.science.errors import ConfigError, ReferenceFilesError
 from poma_assets.storage.lock import exclusive_lock
+from poma_assets.tools.command import CommandRecord
 from poma_assets.tools.star import build_star_index
 from poma_assets.tools.versions import tool_version
 from poma_assets.vocabulary import OWNER, STAR_POOL, WAREHOUSE_IO
@@ -96,7 +97,7 @@ def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: 
     index_dir = index_cache() / key
     with _text_lines(fasta) as lines:
         contigs = fasta_contigs(lines, source=str(fasta))
-    commands = ()
+    commands: tuple[CommandRecord, ...] = ()
     with exclusive_lock(index_dir.with_name(f"{key}.lock"), timeout_s=6 * 3600, describe="building a STAR index"):
         if not (index_dir / "genomeParameters.txt").is_file():
             record = build_star_index(

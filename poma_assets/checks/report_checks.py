@@ -39,7 +39,7 @@ def study_database_equals_the_warehouse(study: StudyResource) -> dg.AssetCheckRe
             ).fetchall()
         )
     source = study.warehouse.query("SELECT table_name, estimated_size FROM duckdb_tables() WHERE NOT internal")
-    expected = dict(source.itertuples(index=False))
+    expected: dict[str, int] = dict(zip(source["table_name"], source["estimated_size"], strict=True))
     differing = [
         name for name in expected if name not in _UNPUBLISHED and published.get(name) != expected[name]
     ]

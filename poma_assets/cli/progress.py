@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 
@@ -61,7 +61,7 @@ class LiveProgress:
             TimeElapsedColumn(),
             console=console,
         )
-        self._task = None
+        self._task: TaskID | None = None
         self._rows: dict[str, tuple[str, float]] = {}
         self._console = console
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
@@ -85,7 +85,7 @@ class LiveProgress:
     def phase(self, title: str, runs: int) -> None:
         """A phase begins."""
         self._rows.clear()
-        self._task = self._bar.add_task(title, total=runs)  # type: ignore[assignment]
+        self._task = self._bar.add_task(title, total=runs)
 
     def started(self, label: str, asset: str) -> None:
         """A step begins."""

@@ -68,12 +68,17 @@ def print_verdicts(frame: pd.DataFrame) -> None:
             padding=(0, 1),
             header_style="dim",
         )
-        for row in rows.itertuples():
-            style = _STYLES.get(str(row.verdict), "")
-            name = f"{row.verdict} {row.sub_verdict}".replace("_", " ") if row.sub_verdict else str(row.verdict)
-            effect = "" if pd.isna(row.log2_fold_change) else f"{row.log2_fold_change:+.2f}"
-            symbol = _SYMBOLS.get(str(row.verdict), "")
-            table.add_row(symbol, str(row.gene_symbol), name, effect, escape(str(row.sentence)), style=style)
+        for row in rows.to_dict("records"):
+            verdict, effect = str(row["verdict"]), row["log2_fold_change"]
+            name = f"{verdict} {row['sub_verdict'] or ''}".replace("_", " ")
+            table.add_row(
+                _SYMBOLS.get(verdict, ""),
+                escape(str(row["gene_symbol"])),
+                name,
+                "" if pd.isna(effect) else f"{effect:+.2f}",
+                escape(str(row["sentence"])),
+                style=_STYLES.get(verdict, ""),
+            )
         out.print(table)
         out.print()
 

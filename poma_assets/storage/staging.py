@@ -25,14 +25,14 @@ def staged_directory(target: Path) -> Iterator[Path]:
     StorageError
         If the folder cannot be written, or the disk is full.
     """
-    with _plain_storage_errors(target):
+    with plain_storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         for leftover in target.parent.glob(f"{_PREFIX}{target.name}-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         staging = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{target.name}-", dir=target.parent))
         staging.chmod(0o755)
     try:
-        with _plain_storage_errors(target):
+        with plain_storage_errors(target):
             yield staging
             _replace_directory(staging, target)
     finally:
@@ -49,7 +49,7 @@ def _replace_directory(staging: Path, target: Path) -> None:
 
 
 @contextmanager
-def _plain_storage_errors(target: Path) -> Iterator[None]:
+def plain_storage_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
