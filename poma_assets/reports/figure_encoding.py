@@ -80,7 +80,11 @@ def new_figure(height_in: float, width_in: float = WIDTH_IN) -> tuple[Figure, Ax
 
 
 def legend_above(
-    axes: Axes, handles: Sequence[Artist] | None = None, labels: Sequence[str] | None = None
+    axes: Axes,
+    handles: Sequence[Artist] | None = None,
+    labels: Sequence[str] | None = None,
+    *,
+    marker_scale: float = 1.0,
 ) -> None:
     """Write the legend above the plot over the whole width of the figure; the default is that of the axes."""
     figure = axes.get_figure(root=True)
@@ -96,6 +100,7 @@ def legend_above(
         loc="outside upper left",
         ncols=columns,
         handlelength=1.4,
+        markerscale=marker_scale,
         handletextpad=0.4,
         columnspacing=1.2,
         borderaxespad=0.1,

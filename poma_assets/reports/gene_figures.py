@@ -146,7 +146,7 @@ def volcano_figure(
         axes.set_ylim(0, max(1.08 * float(genes["evidence"].max()), 1.0))
         axes.set_xlabel("log2 fold change (positive: higher in target)")
         axes.set_ylabel("−log10 p value")
-        legend_above(axes)
+        legend_above(axes, marker_scale=2.0)
         _ring_and_label(axes, _to_label(genes, label_genes), "effect", "evidence")
     return figure
 
@@ -195,7 +195,7 @@ def ma_figure(
         axes.set_ylim(-1.08 * limit, 1.08 * limit)
         axes.set_xlabel("mean normalised count")
         axes.set_ylabel("log2 fold change")
-        legend_above(axes)
+        legend_above(axes, marker_scale=2.0)
         _ring_and_label(axes, _to_label(genes, label_genes), "base_mean", "effect")
     return figure
 
@@ -274,5 +274,5 @@ def dispersion_figure(gene_dispersions: pd.DataFrame) -> Figure:
         axes.set_ylim(bottom=max(floor / 3, 1e-5))
         axes.set_xlabel("mean normalised count")
         axes.set_ylabel("dispersion")
-        legend_above(axes)
+        legend_above(axes, marker_scale=2.0)
     return figure

@@ -38,7 +38,17 @@ def declared_frame(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
     for name in columns:
         if name not in frame.columns:
             frame[name] = pd.Series([None] * len(frame), dtype=object)
+    for name in frame.columns:
+        if pd.api.types.is_extension_array_dtype(frame[name].dtype):
+            frame[name] = _plain(frame[name])
     return frame[columns + [name for name in frame.columns if name not in columns]]
+
+
+def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Turn a column of pandas' own types into numbers with NaN, or objects with ``None``."""
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
+        return column.astype(float)
+    return column.astype(object).where(column.notna(), None)
 
 
 @dataclass(frozen=True)

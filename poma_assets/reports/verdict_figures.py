@@ -46,8 +46,10 @@ def verdict_effects_figure(verdicts: pd.DataFrame) -> Figure:
         interest. Intervals that leave the plot end in an arrow head.
     """
     columns = ["log2_fold_change", "ci_low", "ci_high", "min_effect_log2"]
-    rows = verdicts.assign(**{name: pd.to_numeric(verdicts[name], errors="coerce") for name in columns})
-    drawn = rows[np.isfinite(rows["log2_fold_change"].astype(float))]
+    rows = verdicts.assign(
+        **{name: pd.to_numeric(verdicts[name], errors="coerce").astype(float) for name in columns}
+    )
+    drawn = rows[np.isfinite(rows["log2_fold_change"])]
     if drawn.empty:
         return message_figure("No plot of effects: no marker has an estimate in this contrast.")
     rank = {name: i for i, name in enumerate(VERDICTS)}

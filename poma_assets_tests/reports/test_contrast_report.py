@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conftest import CONTRASTS, HOSTILE, make_contrast_inputs, make_study_inputs
+
+from poma_assets.reports.contrast_report import render_contrast_report, sample_groups
+from poma_assets.reports.inputs import ContrastReportInputs
+
+
+def test_only_this_contrast_is_shown(contrast_inputs):
+    html = render_contrast_report(contrast_inputs)
+    assert "IRF4 in pom_in_MM1S: confirmed (strong)." in html
+    assert CONTRASTS[1] not in html
+    assert "<script>alert" not in html
+    assert "treatment[pomalidomide]" in html
+    assert "Expression of the markers by group" in html
+    assert "Dispersions" in html
+
+
+def test_contrast_without_any_result_says_so():
+    html = render_contrast_report(
+        ContrastReportInputs(
+            "study", "today", {"contrast_id": "x", "formula": "~ a + b", "contrast": HOSTILE}
+        )
+    )
+    assert "Differential expression has not been computed for this contrast." in html
+    assert "No marker was judged." in html
+    assert "model ~ a + b, tested: &lt;script&gt;" in html
+
+
+def test_groups_come_reference_first_and_only_from_the_design(contrast_inputs):
+    groups = sample_groups(contrast_inputs)
+    assert list(groups.items()) == [
+        *((f"MM1S_DMSO_{i}", "DMSO") for i in "123"),
+        *((f"MM1S_poma_{i}", "pomalidomide") for i in "123"),
+    ]
+
+
+def test_groups_of_a_further_column_are_read_from_the_metadata():
+    inputs = make_contrast_inputs(make_study_inputs(20))
+    samples = inputs.samples.assign(metadata=[f'{{"clone": "{"AB"[i % 2]}"}}' for i in range(12)])
+    contrast = dict(inputs.contrast) | {"variable": "clone", "reference": "B", "target": "A"}
+    groups = sample_groups(replace(inputs, samples=samples, contrast=contrast))
+    assert list(groups.values()) == ["B"] * 3 + ["A"] * 3
+
+
+def test_groups_of_a_formula_contrast_are_treatments():
+    inputs = make_contrast_inputs(make_study_inputs(20))
+    groups = sample_groups(replace(inputs, contrast={"contrast_id": "x"}, design_fit=None))
+    assert groups["MM1S-res_poma_1"] == "resistant pomalidomide"
+    assert len(set(groups.values())) == 4
