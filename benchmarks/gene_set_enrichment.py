@@ -1,7 +1,7 @@
 """CPU seconds and peak memory of gene set enrichment: ``python benchmarks/gene_set_enrichment.py``.
 
-Random statistics for 18,000 genes and random sets of 10 to 500 genes; target: 5,000 sets x 1,000 permutations in
-at most 15 CPU-s and 1 GB. ``--gseapy`` runs gseapy's prerank on the same instead (75 CPU-s per 1,000 sets).
+Random statistics for 18,000 genes and random sets of 10 to 500 genes; target: 5,000 sets x 1,000 permutations
+in at most 15 CPU-s and 1 GB. ``--gseapy`` runs gseapy's prerank on the same instead (slow).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def result_frame(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """Result columns from rows without ``p_adjusted``: adjusted over all rows, smallest p value first, then strongest."""
+    """Result columns from rows without ``p_adjusted``: adjusted over all, smallest p value first."""
     frame = pd.DataFrame(list(rows), columns=list(RESULT_COLUMNS))
     frame = frame.astype({"set_size": "int32", "overlap": "int32"})
     frame = frame.astype(dict.fromkeys(("score", "normalised_score", "p_value", "p_adjusted"), "float64"))
