@@ -25,7 +25,12 @@ from poma_assets.science.simulation.reads import (
     render_pairs,
 )
 from poma_assets.science.simulation.study import DEMO, TINY, Simulation, SimulationSize, simulate_study
-from poma_assets.science.simulation.study_design import CONTRASTS, PLANTED_TERMS, SimulatedSample
+from poma_assets.science.simulation.study_design import (
+    CONTRASTS,
+    PLANTED_TERMS,
+    ExpectedVerdict,
+    SimulatedSample,
+)
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.staging import staged_directory
 from poma_assets.storage.text_files import read_text
@@ -148,6 +153,11 @@ def _write_truth(directory: Path, simulation: Simulation, size: SimulationSize) 
     effects = simulation.effects
     by_contrast = effects.contrast_effects()
     row = {identity.gene_name: number for number, identity in enumerate(effects.identities)}
+
+    def true_effect(expected: ExpectedVerdict) -> object:
+        # The planted sets are flat.
+        return 0.0 if expected.symbol is None else by_contrast[expected.contrast_id][row[expected.symbol]]
+
     _write_tsv(
         directory / "expected_verdicts.tsv",
         (
@@ -163,7 +173,7 @@ def _write_truth(directory: Path, simulation: Simulation, size: SimulationSize) 
                 e.hypothesis_id,
                 e.verdict,
                 e.sub_verdict,
-                by_contrast[e.contrast_id][row[e.symbol]],
+                true_effect(e),
             )
             for e in size.expected_verdicts
         ),

@@ -79,14 +79,21 @@ def test_truth_and_annotation_have_the_same_genes(study):
     assert [row["gene_id"] for row in table(study / "truth" / "fragment_counts.tsv")] == list(truth)
 
 
-def test_true_effects_of_the_expected_verdicts(study):
-    expected = {
-        (row["contrast_id"], row["hypothesis_id"]): row
-        for row in table(study / "truth" / "expected_verdicts.tsv")
-    }
-    irf4 = expected["pom_in_sensitive", "IRF4_drug"]
-    assert (irf4["expected_verdict"], irf4["true_log2_fold_change"]) == ("confirmed", "-1.8")
-    assert expected["pom_in_sensitive", "IKZF1_degradation"]["expected_sub_verdict"] == "protein_level"
+def test_true_effects_of_markers(study):
+    effects = {row["gene_name"]: row for row in table(study / "truth" / "gene_effects.tsv")}
+    assert effects["IRF4"]["log2_fold_change_pom_in_sensitive"] == "-1.8"
+    assert effects["IRF4"]["log2_fold_change_pom_in_resistant"] == "0"
+    assert effects["IFITM1"]["log2_fold_change_interaction"] == "3.2"
+    assert effects["CRBN"]["log2_fold_change_resistance_at_vehicle"] == "-1"
+
+
+def test_expected_verdicts_are_those_of_the_size(study):
+    rows = table(study / "truth" / "expected_verdicts.tsv")
+    found = {(row["contrast_id"], row["hypothesis_id"], row["expected_verdict"]) for row in rows}
+    assert found == {(e.contrast_id, e.hypothesis_id, e.verdict) for e in SMALL.expected_verdicts}
+    subs = {row["hypothesis_id"]: row["expected_sub_verdict"] for row in rows}
+    assert subs["IKZF1_degradation"] == "protein_level"
+    assert subs["DNMT3B_drug"] == "below_floor"
 
 
 def test_small_studies_expect_only_what_needs_no_depth():

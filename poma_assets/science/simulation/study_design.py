@@ -77,7 +77,8 @@ class SimulatedContrast:
 
 @dataclass(frozen=True)
 class ExpectedVerdict:
-    """The verdict that the planted truth must give; an empty sub-verdict means that any will do.
+    """The verdict that the planted truth must give; an empty sub-verdict means that any will do, and
+    the symbol is None for a set.
 
     ``needs_depth`` marks verdicts which rest on the power of the demo study (three replicates an arm at its
     depth) and cannot be expected of a smaller one.
@@ -85,7 +86,7 @@ class ExpectedVerdict:
 
     contrast_id: str
     hypothesis_id: str
-    symbol: str
+    symbol: str | None
     verdict: str
     sub_verdict: str
     needs_depth: bool
@@ -163,8 +164,8 @@ IKZF1    350    0     0      0     -
 IKZF3    400    0     0      0     -
 IFNG       0    0     0      0     -
 IL2        0    0     0      0     -
-DNMT1    700    0     0      0     0.005
-DNMT3A   450    1.0   0      0     0.005
+DNMT1    700    0.05  0.1    0     0.005
+DNMT3A   450    1.0   0.1    0     0.005
 DNMT3B     2    0     0      0     -
 IFITM1   450    2.0  -1.2   -0.9   0.005
 IFIT1     90    0     0      0     -
@@ -188,9 +189,9 @@ E2F8      80    0     0      0     -
 CCNB1    220    0     0      0     -
 BIRC5    200    0     0      0     -
 CD38    2200    0.37  0      0     0.002
-MICA      35    0.2   0      0     0.15
-PVR      250    1.3   0      0     0.006
-CDKN1A   300    2.0   0      0     0.006
+MICA      26   -0.1   0      0     -
+PVR      250    1.3  -0.3    0     0.006
+CDKN1A   300    2.0  -0.4    0     0.006
 ZFP91    150    0     0      0     -
 CSNK1A1  450    0     0      0     -
 ARID2     90    0     0      0     -
@@ -228,7 +229,7 @@ FKBP5     40    0     0      0     -
 
 # contrast, hypothesis, gene, verdict, sub-verdict ("-": any), whether it rests on the demo study's power
 _EXPECTED_VERDICTS = """
-pom_in_sensitive       IRF4_drug                 IRF4     confirmed      strong           no
+pom_in_sensitive       IRF4_drug                 IRF4     confirmed      strong           yes
 pom_in_sensitive       MYC_drug                  MYC      confirmed      strong           yes
 pom_in_sensitive       IFITM1_drug_sensitive     IFITM1   confirmed      -                yes
 pom_in_sensitive       CDKN1A_drug               CDKN1A   confirmed      strong           yes
@@ -237,10 +238,16 @@ pom_in_sensitive       DNMT1_drug                DNMT1    contradicted   absent 
 pom_in_sensitive       DNMT3A_drug               DNMT3A   contradicted   opposite         yes
 pom_in_sensitive       CD38_drug                 CD38     inconclusive   small_effect     yes
 pom_in_sensitive       MICA_drug                 MICA     inconclusive   underpowered     yes
+pom_in_sensitive       interferon_set            -        inconclusive   outside_window   yes
+pom_in_sensitive       proliferation_set         -        inconclusive   -                yes
 pom_in_sensitive       DNMT3B_drug               DNMT3B   not_testable   below_floor      no
 pom_in_sensitive       IFNG_drug                 IFNG     not_testable   context          no
 pom_in_sensitive       IL2_drug                  IL2      not_testable   context          no
 pom_in_sensitive       HBG1_erythroid            HBG1     not_testable   context          no
+pom_in_sensitive       CRBN_drug                 CRBN     not_testable   report_only      no
+pom_in_sensitive       IFIT1_drug                IFIT1    not_testable   judged_as_set    yes
+pom_in_sensitive       XBP1_identity             XBP1     confirmed      expressed        no
+pom_in_sensitive       TNFRSF17_identity         TNFRSF17 confirmed      expressed        no
 pom_in_sensitive       IKZF1_degradation         IKZF1    not_testable   protein_level    no
 pom_in_sensitive       IKZF3_degradation         IKZF3    not_testable   protein_level    no
 pom_in_sensitive       ZFP91_degradation         ZFP91    not_testable   protein_level    no
@@ -249,6 +256,8 @@ pom_in_resistant       IRF4_drug_resistant       IRF4     confirmed      equival
 pom_in_resistant       MYC_drug_resistant        MYC      confirmed      equivalent       yes
 pom_in_resistant       IFITM1_drug_resistant     IFITM1   confirmed      -                yes
 pom_in_resistant       DNMT1_drug                DNMT1    inconclusive   exposure_not_shown yes
+pom_in_resistant       DNMT3A_drug               DNMT3A   inconclusive   exposure_not_shown yes
+pom_in_resistant       CD38_drug                 CD38     not_testable   context          no
 pom_in_resistant       IKZF1_degradation         IKZF1    not_testable   protein_level    no
 resistance_at_vehicle  CRBN_resistance_baseline  CRBN     confirmed      -                yes
 resistance_at_vehicle  IFITM1_resistance_baseline IFITM1  confirmed      -                yes
@@ -272,8 +281,9 @@ def _read_expected_verdicts() -> tuple[ExpectedVerdict, ...]:
     for line in _EXPECTED_VERDICTS.strip().splitlines():
         contrast_id, hypothesis_id, symbol, verdict, sub_verdict, needs_depth = line.split()
         sub_verdict = "" if sub_verdict == "-" else sub_verdict
+        gene = None if symbol == "-" else symbol
         verdicts.append(
-            ExpectedVerdict(contrast_id, hypothesis_id, symbol, verdict, sub_verdict, needs_depth == "yes")
+            ExpectedVerdict(contrast_id, hypothesis_id, gene, verdict, sub_verdict, needs_depth == "yes")
         )
     return tuple(verdicts)
 
