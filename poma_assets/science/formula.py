@@ -11,10 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import formulaic
 import numpy as np
 import pandas as pd
-from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
 from poma_assets.science.errors import DesignError
@@ -22,6 +20,8 @@ from poma_assets.science.tables import listing, near_miss
 
 INTERCEPT = "Intercept"
 _HIGHLIGHT = re.compile(r"\x1b\[[0-9;]*m|[⧛⧚]")
+# What formulaic 1.2 raises beside its own errors: broken Python within C(...), and stray brackets.
+_LET_THROUGH = (SyntaxError, AttributeError)
 _TREATMENT_CODED = re.compile(r"C\(`?([^`(),]+)`?(?:, *contr\.treatment(?:\([^)]*\))?)?\)")
 
 
@@ -65,9 +65,11 @@ def formula_variables(formula: str, *, where: str) -> frozenset[str]:
             expected="a formula that begins with '~', for example '~ batch + treatment'",
             fix="Delete what stands before '~'",
         )
+    import formulaic  # Late: 0.3 s that only formula contrasts need to pay.
+
     try:
         names = frozenset(str(name) for name in formulaic.Formula(formula).required_variables)
-    except FormulaicError as problem:
+    except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
         raise _unreadable(formula, problem, where) from problem
     return names - set(_FUNCTIONS)
 
@@ -93,6 +95,8 @@ def formula_matrix(
     DesignError
         The formula cannot be read or evaluated, or asks for a column that is not in the sheet.
     """
+    import formulaic  # Late, as above.
+
     variables = formula_variables(formula, where=where)
     unknown = sorted(variables - set(table.columns))
     if unknown:
@@ -107,7 +111,7 @@ def formula_matrix(
     data = _as_factors(table[sorted(variables)], base_levels or {})
     try:
         fitted = formulaic.model_matrix(formula, data, context=_FUNCTIONS)
-    except FormulaicError as problem:
+    except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
         raise _unreadable(formula, problem, where) from problem
     levels = {str(level) for column in data for level in data[column].unique()}
     names = [_plain_name(str(name), levels) for name in fitted.columns]
@@ -288,7 +292,7 @@ def _numeric(values: pd.Series) -> pd.Series:
 _FUNCTIONS = {"numeric": _numeric}
 
 
-def _unreadable(formula: str, problem: FormulaicError, where: str) -> DesignError:
+def _unreadable(formula: str, problem: Exception, where: str) -> DesignError:
     detail = " ".join(_HIGHLIGHT.sub("", str(problem)).split())
     return DesignError(
         f"the formula cannot be read: {detail.rstrip('.')}",
