@@ -1,0 +1,63 @@
+"""Work folders: beside the target, gone afterwards, left-overs of the dead removed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from poma_assets.science.errors import StorageError
+from poma_assets.tools.staging import move_into_place, replace_folder, work_folder
+
+
+def test_work_folder_is_beside_the_target_and_removed(tmp_path):
+    target = tmp_path / "new" / "counts.txt"
+
+    def fail_half_way() -> None:
+        with work_folder(target) as folder:
+            assert folder.parent == target.parent
+            (folder / "half").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert list(target.parent.iterdir()) == []
+
+
+def test_left_overs_of_dead_processes_only_are_removed(tmp_path):
+    with work_folder(tmp_path / "S1") as alive:
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        left = tmp_path / alive.name.replace(str(os.getpid()), str(dead.pid))
+        left.mkdir()
+        other = tmp_path / left.name.replace(".S1.", ".S1-b.")
+        other.mkdir()
+        with work_folder(tmp_path / "S1"):
+            assert alive.is_dir()
+            assert not left.exists()
+            assert other.is_dir()
+
+
+def test_move_and_replace(tmp_path):
+    target = tmp_path / "index"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with work_folder(target) as folder:
+        (folder / "made").mkdir()
+        (folder / "made" / "new").write_text("new")
+        (folder / "a.txt").write_text("a")
+        replace_folder(folder / "made", target)
+        move_into_place({folder / "a.txt": tmp_path / "sub" / "a.txt"})
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert (tmp_path / "sub" / "a.txt").read_text() == "a"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "sub"]
+
+
+def test_a_file_in_the_way_is_a_storage_error(tmp_path):
+    (tmp_path / "results").write_text("a file, not a folder")
+    with (
+        pytest.raises(StorageError, match="cannot be written"),
+        work_folder(tmp_path / "results" / "S1" / "out.txt"),
+    ):
+        pass
