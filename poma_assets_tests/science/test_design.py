@@ -1,0 +1,267 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poma_assets.science.contrasts import Contrast
+from poma_assets.science.design import build_design, validate_counts
+from poma_assets.science.errors import CountsError, DesignError
+
+DRUG = Contrast("c", "treatment", "DMSO", "pom 1-uM", (), None, None, None, None, 2)
+FORMULA = replace(DRUG, variable=None, reference=None, target=None, formula="~ treatment * line")
+
+
+def design_table(n: int = 3, lines: tuple[str, ...] = ("MM.1S",)) -> pd.DataFrame:
+    """``n`` samples of each treatment in each line; batch 1 to n crosses them."""
+    records = [
+        (f"{line}_{treatment}_{i}", line, treatment, str(i), 24.0)
+        for line in lines
+        for treatment in ("DMSO", "pom 1-uM")
+        for i in range(1, n + 1)
+    ]
+    frame = pd.DataFrame(records, columns=["sample_id", "line", "treatment", "batch", "time_h"])
+    return frame.set_index("sample_id")
+
+
+def refused(contrast: Contrast, table: pd.DataFrame) -> str:
+    with pytest.raises(DesignError) as caught:
+        build_design(contrast, table)
+    assert str(caught.value).startswith("contrast c: ")
+    return str(caught.value)
+
+
+def test_two_groups_by_hand() -> None:
+    design = build_design(DRUG, design_table())
+    assert list(design.matrix.columns) == ["Intercept", "treatment[pom 1-uM]"]
+    assert design.matrix.to_numpy().tolist() == [[1, 0]] * 3 + [[1, 1]] * 3
+    assert design.weights.tolist() == [0, 1]
+    assert design.reference_samples == ("MM.1S_DMSO_1", "MM.1S_DMSO_2", "MM.1S_DMSO_3")
+    assert (design.n_reference, design.n_target, design.residual_df) == (3, 3, 4)
+    assert (design.formula, design.warnings) == ("~ treatment", ())
+
+
+def test_positive_effect_is_higher_in_target() -> None:
+    table = design_table(4).iloc[::-1]
+    values = np.where(table["treatment"] == "DMSO", 1.0, 6.0) + table["batch"].astype(float)
+    for contrast, expected in (
+        (DRUG, 5.0),
+        (replace(DRUG, reference="pom 1-uM", target="DMSO"), -5.0),
+        (replace(DRUG, blocking=("batch",)), 5.0),
+    ):
+        design = build_design(contrast, table)
+        fitted = np.linalg.lstsq(design.matrix.to_numpy(), values.loc[design.matrix.index], rcond=None)[0]
+        assert fitted @ design.weights == pytest.approx(expected)
+
+
+def test_blocking_factors_numeric_ones_too_are_factors_in_natural_order() -> None:
+    table = design_table(3).assign(time_h=[2.0, 10.0, 6.5] * 2)
+    design = build_design(replace(DRUG, blocking=("time_h",)), table)
+    assert list(design.matrix.columns) == ["Intercept", "time_h[6.5]", "time_h[10]", "treatment[pom 1-uM]"]
+    assert design.formula == "~ time_h + treatment"
+    assert design.warnings == (
+        "only 2 residual degrees of freedom (6 samples, 4 coefficients): dispersions are uncertain",
+    )
+
+
+def test_numeric_variable() -> None:
+    table = design_table(3).assign(time_h=[0.0] * 3 + [24.0] * 3)
+    design = build_design(replace(DRUG, variable="time_h", reference="0", target="24.0"), table)
+    assert list(design.matrix.columns) == ["Intercept", "time_h[24]"]
+    assert design.matrix["time_h[24]"].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_blocking_factor_with_one_level_is_left_out_with_a_warning() -> None:
+    design = build_design(replace(DRUG, blocking=("line",)), design_table())
+    assert list(design.matrix.columns) == ["Intercept", "treatment[pom 1-uM]"]
+    assert design.warnings == (
+        "line is MM.1S in all samples of this contrast and was left out of the design",
+    )
+
+
+def test_confounding_is_told_in_words() -> None:
+    table = design_table().assign(batch=["1"] * 3 + ["2"] * 3)
+    assert refused(replace(DRUG, blocking=("batch",)), table) == (
+        "contrast c: the effects cannot be told apart: treatment and batch are the same "
+        "split: every DMSO sample "
+        "is in batch 1 and every pom 1-uM sample is in batch 2 (found rank 2 with 3 coefficients (Intercept, "
+        "batch[2], treatment[pom 1-uM]); expected factors that vary independently of one "
+        "another). Take one of "
+        "the confounded factors out of the design and say so with the result, or measure the missing "
+        "combinations: no model can separate them afterwards"
+    )
+
+
+def test_nested_batches_and_two_blocking_factors_that_are_one() -> None:
+    nested = design_table(4).assign(batch=[*"1122", *"3344"])
+    assert (
+        "no batch holds two levels of treatment: DMSO is only in batch 1, 2; pom 1-uM is only in batch 3, 4"
+    ) in refused(replace(DRUG, blocking=("batch",)), nested)
+    twice = design_table(4).assign(donor=[*"abcd"] * 2)
+    assert "batch and donor are the same split: every 1 sample is in donor a and" in refused(
+        replace(DRUG, blocking=("batch", "donor")), twice
+    )
+
+
+def test_confounding_through_two_factors_names_the_columns() -> None:
+    # batch a/b and day x/y together determine the treatment, neither alone.
+    table = pd.DataFrame(
+        {
+            "treatment": ["DMSO", "pom 1-uM"] * 4,
+            "one": list("aabb") * 2,
+            "two": list("abba") * 2,
+        },
+        index=[f"s{i}" for i in range(8)],
+    )
+    table.loc[:, "both"] = table["one"] + table["two"]
+    message = refused(replace(FORMULA, formula="~ one * two + treatment", contrast="0,0,0,0,1"), table)
+    assert "the columns" in message
+    assert "treatment[pom 1-uM]" in message
+
+
+def test_missing_cell_of_an_interaction() -> None:
+    table = design_table(3, ("A", "B")).iloc[:9]
+    message = refused(replace(FORMULA, contrast="0,0,0,1"), table)
+    assert (
+        "no sample carries treatment[pom 1-uM]:line[B]: that combination of levels was not measured"
+        in message
+    )
+
+
+def test_no_replicates() -> None:
+    assert refused(DRUG, design_table(1)) == (
+        "contrast c: no residual degrees of freedom: without replicates the variation cannot "
+        "be measured (found 2 "
+        "samples for 2 coefficients (Intercept, treatment[pom 1-uM]); expected more samples "
+        "than coefficients; 2, "
+        "better 3, biological replicates in each arm). Add replicates, or take out of the "
+        "design what has nearly "
+        "as many levels as samples"
+    )
+
+
+def test_one_sample_in_an_arm_is_a_warning() -> None:
+    design = build_design(DRUG, design_table(3).iloc[:4])
+    assert design.n_target == 1
+    assert design.warnings[1] == (
+        "the target arm has one sample only (MM.1S_pom 1-uM_1), so no marker can be judged"
+    )
+
+
+def test_level_lost_by_the_subset() -> None:
+    message = refused(
+        replace(DRUG, subset="batch=1,2"), design_table(3).iloc[:5].query("batch != '1' or line == ''")
+    )
+    assert message.startswith("contrast c: no residual degrees")
+    table = design_table(3)
+    table.loc[table["treatment"] != "DMSO", "batch"] = "9"
+    assert refused(replace(DRUG, subset="batch=1,2,3"), table) == (
+        "contrast c: no sample is left with treatment 'pom 1-uM' after the subset batch=1,2,3 "
+        "(found 3 with 'DMSO', "
+        "0 with 'pom 1-uM'; expected at least 2 samples with each level). Correct the level "
+        "or the subset, or see "
+        "in sample_quality why samples were left out"
+    )
+    assert "no sample is left after the subset line=none" in refused(
+        replace(FORMULA, contrast="1", subset="line=none"), table
+    )
+
+
+def test_missing_metadata_names_the_samples() -> None:
+    table = design_table(3)
+    table.loc[["MM.1S_DMSO_2", "MM.1S_DMSO_3"], "batch"] = None
+    assert (
+        "batch is not recorded for every sample of this contrast (found no batch for "
+        "MM.1S_DMSO_2, MM.1S_DMSO_3;"
+    ) in refused(replace(DRUG, blocking=("batch",)), table)
+    assert "batch is not recorded" in refused(replace(FORMULA, formula="~ batch", contrast="0,1,0"), table)
+
+
+def test_interaction_arms_and_smallest_cells() -> None:
+    table = design_table(3, ("A", "B")).drop(index="B_pom 1-uM_3")
+    design = build_design(replace(FORMULA, contrast="treatment[pom 1-uM]:line[B]"), table)
+    assert len(design.reference_samples) == 6
+    assert all("DMSO" in sample for sample in design.reference_samples)
+    assert (len(design.target_samples), design.n_reference, design.n_target) == (5, 3, 2)
+    values = pd.Series(0.0, index=table.index)
+    values[(table["line"] == "B") & (table["treatment"] != "DMSO")] = 3.0
+    fitted = np.linalg.lstsq(design.matrix.to_numpy(), values, rcond=None)[0]
+    assert fitted @ design.weights == pytest.approx(3.0)
+
+
+def test_formula_arms_of_one_line_and_by_sign() -> None:
+    table = design_table(3, ("A", "B"))
+    only_b = build_design(
+        replace(FORMULA, contrast="treatment[pom 1-uM] + treatment[pom 1-uM]:line[B]"), table
+    )
+    assert only_b.target_samples == tuple(f"B_pom 1-uM_{n}" for n in (1, 2, 3))
+    assert only_b.reference_samples == tuple(f"B_DMSO_{n}" for n in (1, 2, 3))
+    by_sign = build_design(replace(FORMULA, formula="~ batch + line", contrast="line[B]"), table)
+    assert by_sign.target_samples == tuple(table.index[table["line"] == "B"])
+    assert (by_sign.n_reference, by_sign.n_target) == (6, 6)
+
+
+def test_reference_of_a_formula_contrast_is_its_base_level() -> None:
+    contrast = replace(
+        DRUG, reference="pom 1-uM", target="DMSO", formula="~ treatment", contrast="treatment[DMSO]"
+    )
+    design = build_design(contrast, design_table())
+    assert list(design.matrix.columns) == ["Intercept", "treatment[DMSO]"]
+    assert all("DMSO" in sample for sample in design.target_samples)
+
+
+def test_repeated_replicate_numbers_are_a_warning() -> None:
+    crossed = design_table(2, ("A", "B")).assign(
+        replicate=["1", "2"] * 4, cell_line=lambda frame: frame["line"]
+    )
+    assert build_design(DRUG, crossed).warnings == ()
+    repeated = design_table(4).assign(replicate=["1", "2", "3", "3"] * 2, batch="x")
+    (warning,) = build_design(DRUG, repeated).warnings
+    assert warning.startswith(
+        "samples with the same replicate number in one condition: MM.1S_DMSO_3 and MM.1S_DMSO_4, "
+        "MM.1S_pom 1-uM_3 and MM.1S_pom 1-uM_4. If these are technical replicates"
+    )
+
+
+COUNTS = pd.DataFrame(
+    {"b": [0, 5], "a": [2.0, 7.0], "c": [0, 0]}, index=pd.Index(["g1", "g2"], name="gene_id")
+)
+
+
+def test_counts_are_aligned_by_name() -> None:
+    aligned = validate_counts(COUNTS, ["a", "b"])
+    assert aligned.to_dict("list") == {"a": [2, 7], "b": [0, 5]}
+    assert set(aligned.dtypes.astype(str)) == {"int64"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "samples", "message"),
+    [
+        (
+            COUNTS.assign(a=[0, -3]),
+            "ab",
+            "sample a, gene g2: the count matrix holds negative counts (found -3",
+        ),
+        (
+            COUNTS.assign(a=[np.nan, np.nan]),
+            "ab",
+            "gene g1: the count matrix holds missing or infinite counts",
+        ),
+        (COUNTS.assign(b=[1, np.inf]), "ab", "sample b, gene g2: the count matrix holds missing or infinite"),
+        (
+            COUNTS.assign(b=[1.5, 2]),
+            "ab",
+            "counts that are no whole numbers (found 1.5, and 0 more such values",
+        ),
+        (COUNTS.assign(b=["x", "y"]), "ab", "counts that are no numbers (found in sample b"),
+        (COUNTS, "abc", "samples without a single count (found c; expected counts in every sample)"),
+        (COUNTS, "abd", "samples of the design are not in the count matrix (found no d;"),
+        (COUNTS.set_axis(["g", "g"]), "ab", "a gene is there more than once in the count matrix (found g;"),
+        (COUNTS.set_axis(["a", "a", "b"], axis=1), "ab", "a sample is there more than once"),
+        (COUNTS.iloc[:0], "ab", "the count matrix is empty (found 0 genes, 3 samples)"),
+    ],
+)
+def test_bad_counts_are_refused_in_words(counts: pd.DataFrame, samples: str, message: str) -> None:
+    with pytest.raises(CountsError) as caught:
+        validate_counts(counts, list(samples))
+    assert message in str(caught.value)
