@@ -16,7 +16,8 @@ from poma_assets.storage.lock import OnWait, Waiting, exclusive_lock, shared_loc
 Connection = duckdb.DuckDBPyConnection
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "threads": min(4, os.cpu_count() or 1),
+    # One partition is small: a second thread only waits for the first, while other processes want the core.
+    "threads": 1,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     # Names in SQL are tables, never Python variables of the caller.
@@ -24,6 +25,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Objects are read as text and cast to the declared type, instead of guessed from a sample of the rows.
     "pandas_analyze_sample": 0,
 }
+_OF_FILE = re.compile(r"could not (write|read|sync|open|truncate) file", re.IGNORECASE)
 _FULL = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
 _FOREIGN_HOLDER = re.compile(r"lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
@@ -36,11 +38,11 @@ def writing(path: Path, *, describe: str, timeout_s: float, on_wait: OnWait | No
     """
     with plain_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            exclusive_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait),
-            closing(_connect(path, False, timeout_s, on_wait)) as connection,
-        ):
-            yield connection
+        with exclusive_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait):
+            if not path.exists():
+                _create(path)
+            with closing(_connect(path, False, timeout_s, on_wait)) as connection:
+                yield connection
 
 
 @contextmanager
@@ -93,6 +95,15 @@ def _is_recoverable(path: Path) -> bool:
     return log_path(path).exists() and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
+def _create(path: Path) -> None:
+    """Make an empty database; under another name first, for half a header cannot be opened again."""
+    new = path.with_name(path.name + ".new")
+    for leftover in (new, log_path(new)):
+        leftover.unlink(missing_ok=True)
+    duckdb.connect(str(new)).close()
+    os.replace(new, path)
+
+
 def _connect(path: Path, read_only: bool, timeout_s: float, on_wait: OnWait | None) -> Connection:
     waiting = Waiting(str(path), timeout_s, on_wait)
     while True:
@@ -112,7 +123,8 @@ def plain_errors(path: Path) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         text = str(error).strip() or type(error).__name__
-        if isinstance(error, (duckdb.IOException, duckdb.FatalException)):
+        # A commit that fails for want of space is reported as an error of the transaction.
+        if isinstance(error, (duckdb.IOException, duckdb.FatalException)) or _OF_FILE.search(text):
             raise _file_error(path, text) from error
         raise StorageError("DuckDB refused", where=str(path), found=text.splitlines()[0]) from error
     except OSError as error:

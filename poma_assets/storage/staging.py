@@ -39,6 +39,12 @@ def staged_directory(target: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, with a plain error where that cannot be."""
+    with plain_storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def _replace_directory(staging: Path, target: Path) -> None:
     retired = staging.with_name(f"{_PREFIX}{target.name}-retired")
     if target.exists():
