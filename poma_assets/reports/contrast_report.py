@@ -10,7 +10,7 @@ from poma_assets.reports import figures
 from poma_assets.reports.contrast_section import FigureBlock, contrast_section
 from poma_assets.reports.inputs import ContrastReportInputs
 from poma_assets.reports.methods import methods_text
-from poma_assets.reports.rendering import environment, is_missing, svg
+from poma_assets.reports.rendering import environment, flat_parameters, is_missing, svg
 
 _TABLES = ("de_results", "marker_verdicts", "enrichment", "engine_agreement", "response_score")
 
@@ -49,7 +49,7 @@ def render_contrast_report(inputs: ContrastReportInputs) -> str:
             log2_fold_change=inputs.log2_fold_change,
             methods=methods_text(inputs),
             versions=sorted(inputs.versions.items()),
-            parameters=sorted((str(key), value) for key, value in inputs.parameters.items()),
+            parameters=flat_parameters(inputs.parameters),
         )
     )
 

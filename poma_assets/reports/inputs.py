@@ -68,8 +68,9 @@ class StudyReportInputs:
     parameters
         Parameters of the study by name, as configured.
     truth
-        Planted truth of a simulated study: columns ``contrast_id``, ``gene_symbol`` or ``hypothesis_id`` (or
-        both) and ``verdict`` (optionally ``sub_verdict``); ``None`` for real data.
+        Planted truth of a simulated study: columns ``contrast_id``, ``hypothesis_id`` or ``gene_symbol`` (or
+        both), ``expected_verdict`` and optionally ``expected_sub_verdict``, where an empty one accepts any;
+        ``None`` for real data.
     """
 
     study_name: str

@@ -87,12 +87,6 @@ CITATIONS: Mapping[str, Citation] = {
         "for interpreting genome-wide expression profiles. PNAS 2005; 102:15545-15550.",
         "https://doi.org/10.1073/pnas.0506580102",
     ),
-    "gseapy": Citation(
-        "Fang 2023",
-        "Fang Z, Liu X, Peltz G. GSEApy: a comprehensive package for performing gene set enrichment analysis "
-        "in Python. Bioinformatics 2023; 39:btac757.",
-        "https://doi.org/10.1093/bioinformatics/btac757",
-    ),
     "fdr": Citation(
         "Benjamini and Hochberg 1995",
         "Benjamini Y, Hochberg Y. Controlling the false discovery rate: a practical and powerful approach to "
@@ -178,7 +172,8 @@ def _reads(source: TableSource, writer: _Writer) -> None:
         sentences.append(f"Reads were aligned to the genome with STAR {writer.cite('star')}.")
     if len(source.table("strandedness")):
         sentences.append("The strandedness of each library was inferred from STAR's gene counts.")
-    counter = str(source.parameters.get("counter", ""))
+    # Counts may have been given: then the configured counter counted nothing.
+    counter = str(source.parameters.get("counter", "")) if len(source.table("alignment_quality")) else ""
     if counter in ("featurecounts", "htseq"):
         name = {"featurecounts": "featureCounts", "htseq": "htseq-count"}[counter]
         sentences.append(f"Fragments per gene were counted with {name} {writer.cite(counter)}.")
@@ -194,18 +189,19 @@ def _expression(source: TableSource, writer: _Writer) -> None:
     if "deseq2" in engines:
         sentences.append(
             "Differential expression was tested with the Wald test of DESeq2 "
-            f"{writer.cite('deseq2')} as implemented in PyDESeq2 {writer.cite('pydeseq2')}."
+            f"{writer.cite('deseq2')} on PyDESeq2 {writer.cite('pydeseq2')}."
         )
     if "edger" in engines:
-        sentences.append(f"The quasi-likelihood test of edgeR {writer.cite('edger')} was run beside it.")
+        sentences.append(
+            f"edgeR's quasi-likelihood test {writer.cite('edger')}, by pyedger, was run beside it."
+        )
     if engines:
         if de["shrunken_log2_fold_change"].notna().any():
             sentences.append(
                 f"Shrunken fold changes were estimated with the apeglm prior {writer.cite('apeglm')}."
             )
         sentences.append(
-            f"P values were adjusted by the method of Benjamini and Hochberg {writer.cite('fdr')}; "
-            "genes with an "
+            f"P values were adjusted for multiple testing {writer.cite('fdr')}; genes with an "
             f"adjusted p value below {source.fdr:g} and an absolute log2 fold change of at least "
             f"{source.log2_fold_change:g} are called significant. Positive log2 fold changes are higher "
             "in the "
@@ -228,7 +224,7 @@ def _sets(source: TableSource, writer: _Writer) -> None:
     if "gsea" in methods:
         sentences.append(
             f"All tested genes, ranked, were searched for enriched sets by gene set enrichment analysis "
-            f"{writer.cite('gsea', 'gseapy')}."
+            f"{writer.cite('gsea')}."
         )
     if methods:
         sentences.append(f"Collections: {listing(collections)}. P values are adjusted over all tested sets.")

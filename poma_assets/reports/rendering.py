@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -69,6 +70,20 @@ def p_value(value: object) -> str:
         return MISSING
     p = float(value)  # type: ignore[arg-type]
     return f"{p:.2g}".replace("e-0", "e-").replace("-", "−") if p < 0.001 else f"{p:.3f}"
+
+
+def flat_parameters(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested parameters as sorted pairs of a dotted name and a text; lists on one line."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in sorted(parameters.items(), key=lambda item: str(item[0])):
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            pairs += flat_parameters(value, f"{name}.")
+        elif isinstance(value, (list, tuple)):
+            pairs.append((name, ", ".join(text(item) for item in value) or MISSING))
+        else:
+            pairs.append((name, text(value)))
+    return pairs
 
 
 def plural(amount: int, one: str, many: str | None = None) -> str:

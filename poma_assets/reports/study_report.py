@@ -10,7 +10,7 @@ from poma_assets.reports import figures, wording
 from poma_assets.reports.contrast_section import ContrastSection, FigureBlock, contrast_section
 from poma_assets.reports.inputs import StudyReportInputs
 from poma_assets.reports.methods import methods_text
-from poma_assets.reports.rendering import environment, svg
+from poma_assets.reports.rendering import environment, flat_parameters, svg
 from poma_assets.reports.study_tables import provenance, sample_table, truth_rows, verdict_matrix
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def render_study_report(inputs: StudyReportInputs) -> str:
             log2_fold_change=inputs.log2_fold_change,
             methods=methods_text(inputs),
             versions=sorted(inputs.versions.items()),
-            parameters=sorted((str(key), value) for key, value in inputs.parameters.items()),
+            parameters=flat_parameters(inputs.parameters),
             provenance=provenance(inputs),
         )
     )

@@ -139,30 +139,31 @@ def truth_rows(truth: pd.DataFrame | None, verdicts: pd.DataFrame) -> list[Row] 
     Returns
     -------
     list of dict or None
-        ``contrast_id, gene_symbol, planted, found, agrees`` per planted verdict; ``None`` without truth or if
-        it lacks a column that identifies the hypothesis.
+        ``contrast_id, marker, hypothesis, planted, found, agrees`` per planted verdict, differing
+        ones first; ``None`` without truth or if it lacks a column that identifies the hypothesis.
     """
-    if truth is None or not {"contrast_id", "verdict"} <= set(truth.columns):
+    if truth is None:
         return None
+    truth = truth.rename(columns={name: name.removeprefix("expected_") for name in truth.columns})
     keys = [key for key in ("hypothesis_id", "gene_symbol") if key in truth.columns]
-    if not keys:
+    if not keys or not {"contrast_id", "verdict"} <= set(truth.columns):
         return None
     keys = ["contrast_id", *keys]
-    found = {}
-    for row in verdicts.to_dict("records"):
-        found[tuple(str(row[key]) for key in keys)] = (str(row["verdict"]), row["sub_verdict"])
+    found = {tuple(str(row[key]) for key in keys): row for row in verdicts.to_dict("records")}
     rows = []
     for record in truth.dropna(subset=["verdict"]).to_dict("records"):
-        verdict, sub_verdict = found.get(tuple(str(record[key]) for key in keys), (None, None))
-        planted_sub = record.get("sub_verdict")
-        same = verdict == str(record["verdict"]) and (is_missing(planted_sub) or planted_sub == sub_verdict)
+        judged = found.get(tuple(str(record[key]) for key in keys), {})
+        verdict, sub_verdict = judged.get("verdict"), judged.get("sub_verdict")
+        planted_sub = record.get("sub_verdict") or None
         rows.append(
             {
                 "contrast_id": record["contrast_id"],
-                "marker": record.get("gene_symbol", record.get("hypothesis_id")),
+                "marker": judged.get("gene_symbol") or record[keys[-1]],
+                "hypothesis": record.get("hypothesis_id"),
                 "planted": _verdict_words(record["verdict"], planted_sub),
                 "found": "not judged" if verdict is None else _verdict_words(verdict, sub_verdict),
-                "agrees": same,
+                "agrees": verdict == record["verdict"]
+                and (is_missing(planted_sub) or planted_sub == sub_verdict),
             }
         )
     return sorted(rows, key=lambda row: bool(row["agrees"]))

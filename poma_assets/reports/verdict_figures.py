@@ -172,7 +172,7 @@ def verdict_counts_figure(verdicts: pd.DataFrame) -> Figure:
     return figure
 
 
-def enrichment_dot_figure(enrichment: pd.DataFrame, *, method: str = "gsea", top: int = 20) -> Figure:
+def enrichment_dot_figure(enrichment: pd.DataFrame, *, method: str | None = None, top: int = 20) -> Figure:
     """Draw the best gene sets of one contrast and method.
 
     Parameters
@@ -180,10 +180,13 @@ def enrichment_dot_figure(enrichment: pd.DataFrame, *, method: str = "gsea", top
     enrichment
         Rows of ``enrichment`` of one contrast.
     method
-        ``gsea`` (horizontal: normalised enrichment score) or ``ora`` (horizontal: log2 odds ratio).
+        ``gsea`` (horizontal: normalised enrichment score) or ``ora`` (horizontal: log2 odds ratio); by
+        default ``gsea`` unless only ``ora`` is there.
     top
         Number of sets, by p value.
     """
+    if method is None:
+        method = "ora" if set(enrichment["method"]) == {"ora"} else "gsea"
     rows = enrichment[enrichment["method"] == method]
     score = "normalised_score" if method == "gsea" else "score"
     rows = rows.assign(

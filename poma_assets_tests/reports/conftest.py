@@ -354,14 +354,16 @@ def make_study_inputs(n_genes: int = 400, contrasts: tuple[str, ...] = CONTRASTS
         parameters={
             "trimmer": "cutadapt",
             "counter": "featurecounts",
-            "gene_sets": ["go_bp"],
+            "gene_sets": ["go_bp", "own.gmt"],
+            "thresholds": {"fdr": 0.05},
             "note": HOSTILE,
         },
         truth=pd.DataFrame(
             {
                 "contrast_id": [contrasts[0]] * 2,
-                "gene_symbol": ["IRF4", "MYC"],
-                "verdict": ["confirmed", "confirmed"],
+                "hypothesis_id": ["IRF4_drug", "MYC_drug"],
+                "expected_verdict": ["confirmed", "confirmed"],
+                "expected_sub_verdict": [None, "strong"],
             }
         ),
     )

@@ -109,6 +109,13 @@ def test_markdown_image_cannot_be_left_by_its_alt_text():
     assert text.count("](") == 1
 
 
+def test_gene_sets_of_one_method_are_drawn_without_naming_it():
+    only_ora = STUDY.table("enrichment").query("method == 'ora'")
+    assert figures.enrichment_dot_figure(only_ora).axes[0].get_xlabel().startswith("log2 odds ratio")
+    both = figures.enrichment_dot_figure(STUDY.table("enrichment"))
+    assert both.axes[0].get_xlabel().startswith("normalised enrichment score")
+
+
 def test_significance_needs_both_thresholds():
     de = pd.DataFrame(
         {
