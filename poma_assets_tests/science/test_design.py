@@ -113,7 +113,6 @@ def test_confounding_through_two_factors_names_the_columns() -> None:
         },
         index=[f"s{i}" for i in range(8)],
     )
-    table.loc[:, "both"] = table["one"] + table["two"]
     message = refused(replace(FORMULA, formula="~ one * two + treatment", contrast="0,0,0,0,1"), table)
     assert "the columns" in message
     assert "treatment[pom 1-uM]" in message
@@ -149,10 +148,6 @@ def test_one_sample_in_an_arm_is_a_warning() -> None:
 
 
 def test_level_lost_by_the_subset() -> None:
-    message = refused(
-        replace(DRUG, subset="batch=1,2"), design_table(3).iloc[:5].query("batch != '1' or line == ''")
-    )
-    assert message.startswith("contrast c: no residual degrees")
     table = design_table(3)
     table.loc[table["treatment"] != "DMSO", "batch"] = "9"
     assert refused(replace(DRUG, subset="batch=1,2,3"), table) == (
