@@ -126,21 +126,27 @@ def floor_gate(
 
 
 def samples_above_floor(gene_counts: pd.Series, library_size: pd.Series, samples: Sequence[str]) -> int:
-    """Count the samples with CPM >= 1 and at least 10 counts.
+    """Count the samples with CPM >= 1 and at least 10 counts."""
+    counts = gene_counts.loc[list(samples)].astype(float)
+    cpm = counts / library_size.loc[list(samples)].astype(float) * 1e6
+    return int(((cpm >= FLOOR_CPM) & (counts >= FLOOR_COUNTS)).sum())
+
+
+def require_counts(facts: ContrastFacts, counts: pd.DataFrame, library_size: pd.Series) -> None:
+    """Refuse a contrast with samples that have no counts or no library size.
 
     Raises
     ------
     CountsError
-        A sample of the contrast has no counts.
+        Names the samples.
     """
-    missing = [sample for sample in samples if sample not in gene_counts.index]
+    missing = [s for s in facts.samples if s not in counts.columns or s not in library_size.index]
     if missing:
         raise CountsError(
-            "samples of the contrast have no counts", where="marker verdicts", found=", ".join(missing)
+            "samples of the contrast have no counts",
+            where=f"marker verdicts of {facts.contrast_id}",
+            found=", ".join(missing),
         )
-    counts = gene_counts.loc[list(samples)].astype(float)
-    cpm = counts / library_size.loc[list(samples)].astype(float) * 1e6
-    return int(((cpm >= FLOOR_CPM) & (counts >= FLOOR_COUNTS)).sum())
 
 
 def integrity_gate(problems: SampleProblems) -> GateStop | None:

@@ -24,15 +24,17 @@ DOMINANCE: Final = 10.0
 """A chain counts as the line's own if it is tenfold above the others: plasma cells make one, in excess."""
 HIGH_CPM: Final = 50.0
 """Expression of a gene that a line is known for, or of a foreign lineage's marker: well above background."""
+LOW_CPM: Final = 5.0
+"""A gene that a line is known for is not there: tenfold below high."""
 OUTLIER_LOG2: Final = 2.0
 """A translocated gene is fourfold or more above lines without the translocation."""
 NOT_OUTLIER_LOG2: Final = 1.0
 Y_LINKED_CPM: Final = 2.0
 """Male cells show 20 to 100 CPM of these genes; misplaced reads of their X homologues stay below 1."""
 MINIMUM_COUNTS: Final = 10
-TYPICAL_MEDIAN_CPM: Final = 20.0
-"""Upper end of the median CPM of detected genes over a whole transcriptome. With a small annotation the same
-reads fall on fewer genes, so CPM are scaled down to this median before they meet the limits above."""
+WHOLE_TRANSCRIPTOME_GENES: Final = 12_000
+"""A cell line expresses at least about so many genes. Where an annotation lets fewer be seen, the same reads
+fall on fewer genes, so CPM are scaled down in proportion before they meet the limits above."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,14 @@ class _Finding:
 
 @dataclass(frozen=True)
 class _Expression:
-    """Identity genes of one sample: counts and scaled CPM by symbol; genes not annotated are absent."""
+    """Identity genes of one sample: counts and scaled CPM by symbol; genes not annotated are absent.
+
+    ``deep_enough`` says whether a highly expressed gene would show at all.
+    """
 
     counts: Mapping[str, float]
     cpm: Mapping[str, float]
+    deep_enough: bool
     outlier_log2: Mapping[str, float]
 
     def known(self, symbols: Sequence[str]) -> list[str]:
@@ -70,8 +76,12 @@ class _Expression:
     def detected(self, symbol: str, cpm: float) -> bool:
         return self.counts[symbol] >= MINIMUM_COUNTS and self.cpm[symbol] >= cpm
 
+    def figure(self, symbol: str) -> str:
+        cpm = self.cpm[symbol]
+        return f"{symbol} {f'{cpm:.0f}' if cpm >= 10 else f'{cpm:.2g}'} CPM"
+
     def figures(self, symbols: Sequence[str]) -> str:
-        return ", ".join(f"{symbol} {self.cpm[symbol]:.3g} CPM" for symbol in self.known(symbols))
+        return ", ".join(self.figure(symbol) for symbol in self.known(symbols))
 
 
 _Roles = Mapping[str, Sequence[str]]
@@ -104,7 +114,7 @@ def sample_identity(
     -------
     pandas.DataFrame
         Columns `IDENTITY_COLUMNS`, five rows per sample, one per rule. Figures are CPM, scaled for small
-        annotations (see `TYPICAL_MEDIAN_CPM`).
+        annotations (see `WHOLE_TRANSCRIPTOME_GENES`).
     """
     known = _read_lines(lines)
     roles = _read_roles(identity_genes)
@@ -200,16 +210,21 @@ def _expression(
 ) -> dict[str, _Expression]:
     raw: dict[str, dict[str, float]] = {}
     cpm: dict[str, dict[str, float]] = {}
+    deep_enough: dict[str, bool] = {}
     for sample in declared:
         column = counts[sample].astype(float)
-        per_million = 1e6 / max(float(column.sum()), 1.0)
-        detected = column[column >= MINIMUM_COUNTS]
-        median = float(detected.median()) * per_million if len(detected) else 0.0
-        scale = per_million * min(1.0, TYPICAL_MEDIAN_CPM / median if median > 0 else 1.0)
+        seen = min(1.0, float((column > 0).sum()) / WHOLE_TRANSCRIPTOME_GENES)
+        scale = seen * 1e6 / max(float(column.sum()), 1.0)
+        deep_enough[sample] = scale > 0 and HIGH_CPM / scale >= MINIMUM_COUNTS
         raw[sample] = {symbol: float(column.loc[label]) for symbol, label in gene_rows.items()}
         cpm[sample] = {symbol: value * scale for symbol, value in raw[sample].items()}
     return {
-        sample: _Expression(raw[sample], cpm[sample], _outlier_log2(sample, cpm, declared, known, roles))
+        sample: _Expression(
+            raw[sample],
+            cpm[sample],
+            deep_enough[sample],
+            _outlier_log2(sample, cpm, declared, known, roles),
+        )
         for sample in declared
     }
 
@@ -281,7 +296,7 @@ def _translocation_outlier(line: _Line, sample: _Expression, roles: _Roles) -> _
     expected = ";".join(sorted(line.outliers)) or "none"
     found = [symbol for symbol in symbols if states[symbol] in ("outlier", "high")]
     detail = ", ".join(
-        f"{symbol} {sample.cpm[symbol]:.3g} CPM"
+        sample.figure(symbol)
         + (
             f" (log2 {sample.outlier_log2[symbol]:+.1f} over other lines)"
             if symbol in sample.outlier_log2
@@ -303,12 +318,14 @@ def _translocation_outlier(line: _Line, sample: _Expression, roles: _Roles) -> _
 
 def _outlier_state(symbol: str, sample: _Expression) -> str:
     """Return outlier or low against other lines of the study; without any, high or low by itself."""
+    if not sample.deep_enough:
+        return "unclear"
     high = sample.detected(symbol, HIGH_CPM)
     ratio = sample.outlier_log2.get(symbol)
     if ratio is None:
         if high:
             return "high"
-        return "low" if sample.counts[symbol] < MINIMUM_COUNTS and sample.cpm[symbol] < 1 else "unclear"
+        return "low" if sample.cpm[symbol] < LOW_CPM else "unclear"
     if ratio >= OUTLIER_LOG2 and high:
         return "outlier"
     return "low" if ratio < NOT_OUTLIER_LOG2 else "unclear"

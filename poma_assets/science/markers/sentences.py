@@ -109,7 +109,7 @@ def _finding(judgement: Judgement, facts: ContrastFacts) -> str:
         "small_effect": f", in the expected direction, but short of the {asked} asked for",
         "underpowered": f"; {_power(judgement, facts, asked)}",
         "borderline": f"; a {change} of {asked} is neither shown nor excluded{_too_few(judgement, facts)}",
-        "outside_window": f"; no change of {asked}, but {judgement.reason}",
+        "outside_window": f"; no {change} of {asked}, but {judgement.reason}",
         "exposure_not_shown": f"; no {change} of {asked}, but {judgement.reason}",
         "report_only": "; no direction is expected, so it is reported only",
         "judged_as_set": f"; judged with the others as {hypothesis.panel}, not by itself",

@@ -115,12 +115,27 @@ def judge_markers(
     -------
     pandas.DataFrame
         The columns `VERDICT_COLUMNS`, one row per hypothesis and one per set.
+
+    Raises
+    ------
+    CountsError
+        A sample of the contrast has no counts.
     """
+    gates.require_counts(facts, counts, library_size)
     estimates = MarkerEstimates(deseq2, edger, counts.index)
     problems = gates.sample_problems(facts, identity, sample_quality, overrides)
     evidence = _Evidence(facts, deseq2, estimates, counts, library_size, problems, estimates.any_estimable)
     declared = hypotheses.rows()
     judgements = _gate_all(gates.applicable(declared, facts), evidence)
+    _settle_all(judgements, facts, response)
+    rules.remark_interaction(judgements, declared, facts)
+    for judgement in judgements:
+        rules.label_samples(judgement, facts, problems)
+    rows = [_row(judgement, facts, hypotheses.sha256) for judgement in judgements]
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+
+
+def _settle_all(judgements: Sequence[Judgement], facts: ContrastFacts, response: pd.DataFrame | None) -> None:
     rules.adjust(judgements)
     shown = _exposure(response)
     for judgement in judgements:
@@ -129,11 +144,6 @@ def judge_markers(
         elif judgement.testable:
             rules.decide(judgement, facts, shown.get(judgement.hypothesis.gene_symbol, False))
     rules.label_uncoupled(judgements)
-    rules.remark_interaction(judgements, declared, facts)
-    for judgement in judgements:
-        rules.label_samples(judgement, facts, problems)
-    rows = [_row(judgement, facts, hypotheses.sha256) for judgement in judgements]
-    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
 
 
 def judged_genes(hypotheses: Hypotheses) -> dict[str, tuple[str, ...]]:
