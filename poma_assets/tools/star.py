@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from poma_assets.science.errors import NotEnoughDataError, ToolError
 from poma_assets.tools.bam import check_bam, index_bam
@@ -33,6 +36,9 @@ __all__ = [
 _SORTING_BINS = 50
 _MOST_SORTING_FILES = 800
 """STAR opens threads x bins files while sorting; the usual limit of open files is 1,024."""
+
+_SORTING_NEEDS = re.compile(r"SOLUTION: re-run STAR with at least --limitBAMsortRAM (\d+)")
+"""In STAR's last words when its limit was too low."""
 
 _OUTPUTS = {  # role: (name by STAR, suffix of ours)
     "log": ("Log.out", "Log.out"),
@@ -67,7 +73,7 @@ def align_with_star(
     *,
     threads: int,
     log_path: Path,
-    bam_sort_memory_mib: int = 4096,
+    bam_sort_memory_mib: float | None = None,
     keep_all_in_memory: bool = False,
 ) -> StarOutputs:
     """Align reads, sort and index the alignments, and count fragments per gene.
@@ -81,8 +87,9 @@ def align_with_star(
     output_dir
         Gets the outputs when all are complete; other files in it stay.
     bam_sort_memory_mib
-        Most memory that sorting may take beside the genome. It is taken only as needed: by the fullest of 50
-        genome bins, so by the most expressed genes (immunoglobulins in myeloma).
+        Most memory that sorting may take beside the genome; None for 60 % of what is available now. It is
+        taken only as needed: by the fullest of 50 genome bins, so by the most expressed genes
+        (immunoglobulins in myeloma: several GB for 40 million pairs).
     keep_all_in_memory
         Leave the genome in shared memory for the next samples (``LoadAndKeep``); the caller ends this by
         :func:`remove_star_genome_from_memory`.
@@ -102,12 +109,13 @@ def align_with_star(
             where=str(fastq_1),
             fix="Look at the adapters and at the shortest read that trimming keeps.",
         )
+    sort_bytes = int((bam_sort_memory_mib or _memory_to_spare_mib()) * 1024**2)
     with work_folder(output_dir) as folder, _folder_for_pipes(folder) as pipes:
         argv = _arguments(fastq_1, fastq_2, index_dir, folder, threads)
-        argv += ["--outTmpDir", pipes, "--limitBAMsortRAM", str(bam_sort_memory_mib * 1024**2)]
+        argv += ["--outTmpDir", pipes, "--limitBAMsortRAM", str(sort_bytes)]
         argv += ["--genomeLoad", "LoadAndKeep" if keep_all_in_memory else "NoSharedMemory"]
         argv += ["--quantMode", "GeneCounts"] if with_genes else []
-        record = _run(argv, folder, log_path, bam_sort_memory_mib)
+        record = _run(argv, folder, log_path, sort_bytes)
         _check_alignment(folder, output_dir, log_path)
         roles = [role for role in _OUTPUTS if with_genes or role != "reads_per_gene"]
         targets = {role: output_dir / f"{output_dir.name}.{_OUTPUTS[role][1]}" for role in _OUTPUTS}
@@ -148,18 +156,19 @@ def _arguments(fastq_1: Path, fastq_2: Path | None, index_dir: Path, folder: Pat
     return [*argv, "--outBAMsortingBinsN", str(bins)]
 
 
-def _run(argv: list[str], folder: Path, log_path: Path, bam_sort_memory_mib: int) -> CommandRecord:
+def _run(argv: list[str], folder: Path, log_path: Path, sort_bytes: int) -> CommandRecord:
     try:
         return run_command(argv, log_path=log_path, tool="STAR", version=tool_version("STAR"), cwd=folder)
     except ToolError as error:
-        if "limitBAMsortRAM" not in str(error):
+        needed = _SORTING_NEEDS.search(str(error))
+        if needed is None:
             raise
         raise ToolError(
             "STAR needs more memory to sort the alignments: very many reads lie in one place",
             where=str(log_path),
-            found=f"a limit of {bam_sort_memory_mib} MiB",
-            expected="the limit that the log names after --limitBAMsortRAM (in bytes)",
-            fix="Raise bam_sort_memory_mib, and run fewer samples at once if memory is short.",
+            found=f"{sort_bytes / 1024**2:,.1f} MiB to spare",
+            expected=f"{int(needed.group(1)) / 1024**2:,.1f} MiB",
+            fix="Run fewer samples at once (--jobs 1), or use a machine with more memory.",
         ) from error
 
 
@@ -174,6 +183,10 @@ def _check_alignment(folder: Path, output_dir: Path, log_path: Path) -> None:
             where=str(output_dir),
             fix="Do the reads come from the organism of the reference genome?",
         )
+
+
+def _memory_to_spare_mib() -> float:
+    return 0.6 * psutil.virtual_memory().available / 1024**2
 
 
 @contextmanager
