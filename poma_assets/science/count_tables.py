@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from poma_assets.science.annotation import strip_version
 from poma_assets.science.errors import CountsError
 from poma_assets.science.strandedness import infer_strandedness
 from poma_assets.science.whole_number_table import (
@@ -20,19 +21,9 @@ from poma_assets.science.whole_number_table import (
     split_cells,
 )
 
-_ENSEMBL_VERSION = r"^(ENS[A-Z]*\d{11})\.\d+"
 _FEATURECOUNTS_COLUMNS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 _GENE_NAME_COLUMNS = ("gene_name", "gene_symbol", "symbol", "external_gene_name", "hgnc_symbol")
 _STAR_STRANDS = ("unstranded", "forward", "reverse")
-
-
-def strip_gene_version(gene_id: str) -> str:
-    """Remove the version of an Ensembl id; other ids stay as they are.
-
-    ``ENSG00000182378.15_PAR_Y`` becomes ``ENSG00000182378_PAR_Y``: the copy on Y stays
-    apart from the one on X.
-    """
-    return re.sub(_ENSEMBL_VERSION, r"\1", gene_id)
 
 
 def parse_featurecounts(text: str, *, source: str) -> pd.Series[int]:
@@ -169,7 +160,7 @@ def normalise_gene_ids(table: pd.DataFrame, *, source: str) -> pd.DataFrame:
         Two ids differ only in their version.
     """
     ids = table.index.astype(str)
-    stripped = ids.str.replace(_ENSEMBL_VERSION, r"\1", regex=True)
+    stripped = pd.Index([strip_version(gene_id) for gene_id in ids])
     duplicated = stripped.duplicated(keep=False)
     if duplicated.any():
         raise CountsError(
