@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import resource
+import signal
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -213,3 +214,21 @@ def test_a_kill_while_the_file_is_made_leaves_nothing_in_the_way(tmp_path: Path)
     store(warehouse, {"gene_counts": counts("S1", {"a": 1})})
     assert len(warehouse.read("gene_counts")) == 1
     assert not (tmp_path / "warehouse.duckdb.new").exists()
+
+
+def insert_and_die(path: Path) -> None:
+    connection = duckdb.connect(str(path))
+    connection.execute("INSERT INTO gene_counts VALUES ('S2', 'a', 'featurecounts', 5)")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_log_of_a_killed_program_is_folded_in_by_the_next_reader(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    store(warehouse, {"gene_counts": counts("S1", {"a": 1})})
+    process = FORK_SERVER.Process(target=insert_and_die, args=(warehouse.path,))
+    process.start()
+    process.join()
+    log = tmp_path / "warehouse.duckdb.wal"
+    assert log.exists()
+    assert warehouse.read("gene_counts")["count"].tolist() == [1, 5]
+    assert not log.exists()
