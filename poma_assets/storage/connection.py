@@ -18,7 +18,7 @@ Connection = duckdb.DuckDBPyConnection
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # One partition is small: a second thread only waits for the first, while other processes want the core.
     "threads": 1,
-    # A commit goes straight into the file (a checkpoint) instead of first into the log and then, on close, again.
+    # A commit goes straight into the file (a checkpoint), not first into the log and on close again.
     "checkpoint_threshold": "1KB",
     "auto_checkpoint_skip_wal_threshold": 0,
     "autoinstall_known_extensions": False,
