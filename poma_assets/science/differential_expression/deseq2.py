@@ -33,6 +33,7 @@ from poma_assets.science.errors import ConfigError, DesignError, NotEnoughDataEr
 from poma_assets.science.normalisation import size_factors
 
 _RIDGE = 1e-6
+_SMALLEST_MEAN = 0.5
 _LOG_2 = float(np.log(2.0))
 
 
@@ -92,7 +93,8 @@ def wald_test(fit: Deseq2Fit, weights: np.ndarray, *, alpha: float) -> pd.DataFr
     -------
     DataFrame
         Index ``gene_id``, columns ``base_mean, log2_fold_change, standard_error, statistic, p_value,
-        p_adjusted, status, reason``, as PyDESeq2's ``DeseqStats.summary``; NaN where there is no value.
+        p_adjusted, status, reason``; NaN where there is no value. Genes without an adjusted p value by
+        independent filtering are ``low_count`` and keep their p value.
 
     Raises
     ------
@@ -212,7 +214,7 @@ def _collect(
         map_dispersion=dispersion,
         beta_log2=beta / _LOG_2,
         covariance_log2=covariance / _LOG_2**2,
-        outlier=_cooks_outliers(dataset, counts.to_numpy(), design),
+        outlier=_cooks_outliers(dataset, counts.to_numpy(), design) & ~emptied,
         replaced=replaced,
         all_zero=all_zero,
         emptied=emptied,
@@ -227,8 +229,12 @@ def _collect(
 def _covariances(
     design: np.ndarray, beta: np.ndarray, dispersion: np.ndarray, scale: np.ndarray
 ) -> np.ndarray:
-    """Return the sandwich covariance of the ridge fit per gene, natural log scale."""
-    means = scale[None, :] * np.exp(beta @ design.T)
+    """Return the sandwich covariance of the ridge fit per gene, natural log scale.
+
+    Fitted means below 0.5 count as 0.5, as in R's ``nbinomWaldTest(minmu = 0.5)``; PyDESeq2 leaves that out,
+    and its standard errors in nearly empty groups are then too large.
+    """
+    means = np.maximum(scale[None, :] * np.exp(beta @ design.T), _SMALLEST_MEAN)
     weights = means / (1 + means * dispersion[:, None])
     information = np.einsum("gs,si,sj->gij", weights, design, design)
     covariance = np.full(information.shape, np.nan)

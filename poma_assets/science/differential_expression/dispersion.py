@@ -184,7 +184,7 @@ def _closest_variance(residuals: np.ndarray, residual_df: int) -> float:
         return _SMALLEST_PRIOR_VARIANCE
     # The smallest density that one of R's 10,000 draws can show in a bin keeps the logarithm finite.
     floor = min(1e-4 / 0.5, float(observed[observed > 0].min()))
-    variances = np.linspace(0.0, 8.0, 1000)
+    variances = np.linspace(0.0, 8.0, 321)
     divergences = []
     for variance in variances:
         expected = _bin_densities(edges, residual_df, variance)
@@ -194,7 +194,7 @@ def _closest_variance(residuals: np.ndarray, residual_df: int) -> float:
 
 def _bin_densities(edges: np.ndarray, residual_df: int, variance: float) -> np.ndarray:
     """Return the density per bin of ``log(chi2_df / df) + N(0, variance)`` within the range of the bins."""
-    probabilities = (np.arange(2000) + 0.5) / 2000
+    probabilities = (np.arange(500) + 0.5) / 500
     centres = np.log(chi2.ppf(probabilities, residual_df) / residual_df)
     if variance == 0:
         counts, _ = np.histogram(centres, bins=edges)

@@ -51,14 +51,15 @@ def make_dataset(counts: pd.DataFrame, design: pd.DataFrame, factors: np.ndarray
         With size factors and normalised counts set, nothing fitted yet.
     """
     from pydeseq2.dds import DeseqDataSet
-    from pydeseq2.default_inference import DefaultInference
+
+    from poma_assets.science.differential_expression.pydeseq2_inference import BoundedMeanInference
 
     dataset = DeseqDataSet(
         counts=counts.T,
         metadata=pd.DataFrame(index=counts.columns),
         design=design,
         refit_cooks=True,
-        inference=DefaultInference(n_cpus=1),
+        inference=BoundedMeanInference(),
         quiet=True,
     )
     dataset.obs["size_factors"] = factors
