@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from poma_assets.science.differential_expression.dispersion import DispersionTrend
 
@@ -24,9 +25,14 @@ def quiet_pydeseq2() -> Iterator[None]:
     """Silence what PyDESeq2 is known to warn of, and nothing else.
 
     Overflow and division in diverging iterations end in its own fallback (and our ``not_converged``); the
-    small number of residual degrees of freedom is handled by our prior.
+    small number of residual degrees of freedom is handled by our prior. BLAS gets one thread: the matrices
+    are tiny, and its threads make the fits several times slower on a busy machine.
     """
-    with warnings.catch_warnings(), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+    with (
+        threadpool_limits(1),
+        warnings.catch_warnings(),
+        np.errstate(over="ignore", divide="ignore", invalid="ignore"),
+    ):
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(pydeseq2|scipy|numpy)\b")
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", message="As the residual degrees of freedom")
