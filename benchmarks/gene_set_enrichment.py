@@ -18,9 +18,7 @@ from poma_assets.science.enrichment.gmt import GeneSet, GeneSetCollection
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=5_000)
     parser.add_argument("--genes", type=int, default=18_000)
     parser.add_argument("--permutations", type=int, default=1_000)
@@ -52,9 +50,7 @@ def main() -> None:
     print(f"{name}: {what}: {cpu_s:.1f} CPU-s, peak memory {peak_mib:,.0f} MiB")
 
 
-def random_study(
-    n_genes: int, n_sets: int, rng: np.random.Generator
-) -> tuple[pd.Series[float], GeneSetCollection]:
+def random_study(n_genes: int, n_sets: int, rng: np.random.Generator) -> tuple[pd.Series[float], GeneSetCollection]:
     genes = np.array([f"GENE{number:05d}" for number in range(n_genes)])
     sizes = np.exp(rng.uniform(np.log(10), np.log(500), n_sets)).astype(int)  # small sets prevail, as in GO
     sets = tuple(

@@ -76,9 +76,7 @@ def main() -> int:
         ready = context.Barrier(options.processes + 1)
         cpu_s = context.Value("d", 0.0)
         workers = [
-            context.Process(
-                target=write_samples, args=(folder, i, options.partitions, options.rows, ready, cpu_s)
-            )
+            context.Process(target=write_samples, args=(folder, i, options.partitions, options.rows, ready, cpu_s))
             for i in range(options.processes)
         ]
         for worker in workers:
@@ -89,9 +87,7 @@ def main() -> int:
             worker.join()
         writes_s, all_s = time.perf_counter() - ready_at, time.perf_counter() - started
         warehouse = Warehouse(Path(folder) / "warehouse.duckdb")
-        found = warehouse.query(
-            "SELECT sample_id, count(DISTINCT gene_id) AS n FROM gene_counts GROUP BY ALL"
-        )
+        found = warehouse.query("SELECT sample_id, count(DISTINCT gene_id) AS n FROM gene_counts GROUP BY ALL")
         size_mib = warehouse.path.stat().st_size / 2**20
     expected = options.processes * options.partitions
     complete = len(found) == expected and bool((found["n"] == options.rows).all())
@@ -103,12 +99,9 @@ def main() -> int:
         f"rows found: {int(found['n'].sum()):,} of {expected * options.rows:,} "
         f"({'all there' if complete else 'ROWS ARE MISSING'}); file {size_mib:.1f} MiB"
     )
+    print(f"writes: {writes_s:.2f} s wall (target {TARGET_S:.0f} s), {cpu_s.value:.2f} s CPU of all processes")
     print(
-        f"writes: {writes_s:.2f} s wall (target {TARGET_S:.0f} s), {cpu_s.value:.2f} s CPU of all processes"
-    )
-    print(
-        f"with start and imports: {all_s:.2f} s wall; "
-        f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        f"with start and imports: {all_s:.2f} s wall; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     )
     return 0 if complete and writes_s <= TARGET_S else 1
 

@@ -15,9 +15,11 @@ from poma_assets.jobs import COHORT_ASSETS, DEFAULT_SAMPLE_ASSETS, REFERENCE_ASS
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
 from poma_assets.planning import AssetNode, StaleStep, stale_steps
 from poma_assets.resources import StudyResource
+from poma_assets.runs import RunTask
 from poma_assets.storage.lock import exclusive_lock
+from poma_assets.storage.staging import make_folder
 from poma_assets.vocabulary import CONTRAST_ASSETS, LAUNCHER_TAG, SAMPLE_ASSETS
-from poma_assets.worker_pool import RunTask, WorkerPool
+from poma_assets.worker_pool import WorkerPool
 
 _POLL_S = 0.4
 _STAR_EXTRA_BYTES = 2 * 1024**3
@@ -112,9 +114,7 @@ class Launcher:
         self._summary = Summary()
         self._steps_seen: dict[str, int] = {}
 
-    def run(
-        self, *, samples: Iterable[str] | None = None, until: str | None = None, htseq: bool = False
-    ) -> Summary:
+    def run(self, *, samples: Iterable[str] | None = None, until: str | None = None, htseq: bool = False) -> Summary:
         """Run what is stale, phase by phase.
 
         Parameters
@@ -128,6 +128,7 @@ class Launcher:
         """
         study = self._study
         lock = study.study.results_dir / ".run.lock"
+        make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
             self._close_killed_runs()
             synchronise(self._instance, SAMPLES, list(study.sheet.samples["sample_id"]))
@@ -145,7 +146,11 @@ class Launcher:
 
     def _close_killed_runs(self) -> None:
         """Runs of a launcher that was killed are still 'started' in the instance: say that they failed."""
-        unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+        unfinished = [
+            dg.DagsterRunStatus.STARTED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.NOT_STARTED,
+        ]
         for run in self._instance.get_runs(dg.RunsFilter(statuses=unfinished)):
             if LAUNCHER_TAG in run.tags and not psutil.pid_exists(int(run.tags[LAUNCHER_TAG])):
                 self._instance.report_run_failed(run, "The launcher of this run was killed.")
@@ -235,5 +240,3 @@ class Launcher:
 
 def _folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0
-
-

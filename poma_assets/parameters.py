@@ -120,7 +120,10 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "annotation": (_file("annotation GTF", lambda study: study.study.annotation_path),),
     "star_index": (_tools("STAR"),),
     "sample_sheet": (_file("sample sheet", lambda study: study.study.samples_path),),
-    "contrast_sheet": (_file("contrasts file", lambda study: study.study.contrasts_path), _configuration("vehicle")),
+    "contrast_sheet": (
+        _file("contrasts file", lambda study: study.study.contrasts_path),
+        _configuration("vehicle"),
+    ),
     "raw_reads": (_units,),
     "read_quality": (_tools("fastqc"),),
     "trimmed_reads": (_configuration("trimmer", "trimming"), _trimmer),
@@ -148,6 +151,7 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "response_score": (_package_file("markers", "response_signature.tsv"), _configuration("seed")),
     "marker_verdicts": (
         _design_rows,
+        _file("quality overrides", lambda study: study.study.quality_overrides_path),
         _configuration("vehicle"),
         _package_file("markers", "marker_hypotheses.tsv"),
         _file("own hypotheses", lambda study: study.study.hypotheses_path),

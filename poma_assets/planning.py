@@ -62,7 +62,12 @@ class StepIndex:
         index = cls()
         steps = study.warehouse.read("steps", where)
         for asset, partition, fingerprint, version, inputs in zip(
-            steps["asset"], steps["partition"], steps["fingerprint"], steps["data_version"], steps["inputs"], strict=True
+            steps["asset"],
+            steps["partition"],
+            steps["fingerprint"],
+            steps["data_version"],
+            steps["inputs"],
+            strict=True,
         ):
             key = (asset, partition)
             index.fingerprints[key], index.data_versions[key] = fingerprint, version
@@ -158,4 +163,3 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
             if old.get(name) != new.get(name):
                 return f"{name} {word}"
     return "its inputs changed"
-

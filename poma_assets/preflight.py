@@ -35,7 +35,9 @@ def check_study(study: StudyResource) -> list[str]:
     lines.append(f"sample sheet: {len(sheet.samples)} samples in {lanes} sequencing units, every file is there")
     for contrast in study.contrasts.values():
         design = build_design(contrast, contrast_samples(study, contrast))
-        lines.append(f"contrast {contrast.id}: {design.formula}, {design.n_reference} against {design.n_target} samples")
+        lines.append(
+            f"contrast {contrast.id}: {design.formula}, {design.n_reference} against {design.n_target} samples"
+        )
         lines += [f"warning, contrast {contrast.id}: {warning}" for warning in design.warnings]
     if not study.contrasts:
         lines.append("warning: no contrasts are declared; the run ends at the count matrix and its quality")

@@ -61,6 +61,10 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         named = self.threads or int(os.environ.get(THREADS_VARIABLE, "0"))
         return named or max(1, (os.cpu_count() or 1))
 
+    def log_path(self, asset: str, partition: str = "") -> Path:
+        """Where the log of a step's program goes: outside the step's folder, so that a failure leaves it."""
+        return self.study.results_dir / "logs" / asset / f"{partition or 'all'}.log"
+
     def files(self, asset: str, partition: str = "") -> Files:
         """Files that an asset partition keeps, by role."""
         return Files(self.warehouse.files(asset, partition, self.study.root))

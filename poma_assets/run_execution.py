@@ -8,8 +8,8 @@ from dagster_shared.error import SerializableErrorInfo
 
 from poma_assets.definitions import build_definitions
 from poma_assets.resources import THREADS_VARIABLE, StudyResource
+from poma_assets.runs import RunOutcome, RunTask
 from poma_assets.vocabulary import LAUNCHER_TAG
-from poma_assets.worker_pool import RunOutcome, RunTask
 
 _OWN_ERRORS = "poma_assets.science.errors."
 

@@ -10,32 +10,15 @@ import os
 import signal
 import sys
 import traceback
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from poma_assets.run_execution import Runner
+from poma_assets.runs import RunOutcome, RunTask
+
 _STOP_WAIT_S = 20.0
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class RunTask:
-    """One Dagster run: a job, its partition, and the assets of it that must run."""
-
-    run_id: str
-    job_name: str
-    partition: str
-    assets: tuple[str, ...]
-    launcher_pid: int
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """How a run ended; ``failures`` are (step, message) pairs."""
-
-    run_id: str
-    succeeded: bool
-    failures: tuple[tuple[str, str], ...] = ()
 
 
 class WorkerPool:
@@ -43,6 +26,9 @@ class WorkerPool:
 
     def __init__(self, n_workers: int, *, study_root: Path, threads: int, log_dir: Path) -> None:
         log_dir.mkdir(parents=True, exist_ok=True)
+        for variable in _BLAS_THREADS:
+            # Read when numpy is imported, so it must stand in the environment that the workers are born with.
+            os.environ.setdefault(variable, "1")
         context = mp.get_context("spawn")
         self._workers: dict[Connection, mp.process.BaseProcess] = {}
         for number in range(n_workers):
@@ -110,8 +96,6 @@ def _work(connection: Connection, study_root: str, threads: int, log: str) -> No
     """Execute tasks until told to stop."""
     _end_with_parent()
     _write_to_log(log)
-    from poma_assets.run_execution import Runner
-
     runner = Runner(Path(study_root), threads=threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
@@ -145,4 +129,3 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(1)
-

@@ -134,9 +134,7 @@ def test_bad_configuration_names_the_place(text: str, message: str, root: Path) 
 
 def test_configuration_that_is_not_utf8(root: Path) -> None:
     (root / "poma.yaml").write_bytes("name: a\norganism: Mäuse\n".encode("latin-1"))
-    with pytest.raises(
-        ConfigError, match=r"poma.yaml, line 2: the configuration is not encoded as UTF-8 .*0xe4"
-    ):
+    with pytest.raises(ConfigError, match=r"poma.yaml, line 2: the configuration is not encoded as UTF-8 .*0xe4"):
         load_study(root)
 
 

@@ -92,9 +92,7 @@ def nodes(definitions: dg.Definitions) -> dict[str, object]:
 
 
 def test_assets_groups_and_dependencies(nodes):
-    found = {
-        name: (node.group_name, {parent.path[-1] for parent in node.parent_keys}) for name, node in nodes.items()
-    }
+    found = {name: (node.group_name, {parent.path[-1] for parent in node.parent_keys}) for name, node in nodes.items()}
     assert found == GRAPH
 
 
@@ -109,8 +107,8 @@ def test_every_asset_has_an_owner_a_description_kinds_and_a_code_version(nodes):
 
 def test_partitions_are_as_the_vocabulary_says(nodes):
     found = {name: node.partitions_def.name if node.partitions_def else None for name, node in nodes.items()}
-    expected = {name: None for name in GRAPH}
-    expected |= {name: "samples" for name in SAMPLE_ASSETS} | {name: "contrasts" for name in CONTRAST_ASSETS}
+    expected = dict.fromkeys(GRAPH)
+    expected |= dict.fromkeys(SAMPLE_ASSETS, "samples") | dict.fromkeys(CONTRAST_ASSETS, "contrasts")
     assert found == expected
 
 

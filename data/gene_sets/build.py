@@ -91,9 +91,7 @@ def sha256(content: bytes) -> str:
 def build(org_db: Path, go_db: Path) -> dict[str, bytes]:
     """Content of the files to ship, by name."""
     for database in (org_db, go_db):
-        dates = query(
-            database, "SELECT name, value FROM metadata WHERE name LIKE '%SOURCEDATE' ORDER BY name"
-        )
+        dates = query(database, "SELECT name, value FROM metadata WHERE name LIKE '%SOURCEDATE' ORDER BY name")
         print(f"{sha256(database.read_bytes())}  {database.name}: " + ", ".join(f"{n} {v}" for n, v in dates))
     lines = {GENE_SETS: gene_set_lines(org_db, go_db), GENE_IDS: gene_id_lines(org_db)}
     return {name: gzip_lines(content) for name, content in lines.items()}
@@ -116,9 +114,7 @@ def write_or_check(files: dict[str, bytes], folder: Path, *, check: bool) -> int
 
 def main() -> int:
     """Parse the command line, build, and write or check."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--org-db", type=Path, help="org.Hs.eg.sqlite (else downloaded)")
     parser.add_argument("--go-db", type=Path, help="GO.sqlite (else downloaded)")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")

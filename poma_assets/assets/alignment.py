@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.parameters import sample_row
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import Files, StudyResource
@@ -13,17 +13,10 @@ from poma_assets.science.star_logs import parse_reads_per_gene, parse_star_log_f
 from poma_assets.science.strandedness import infer_strandedness
 from poma_assets.tools.bam import check_bam
 from poma_assets.tools.star import align_with_star
-from poma_assets.vocabulary import OWNER, STAR_POOL, WAREHOUSE_IO
+from poma_assets.vocabulary import STAR_POOL
 
 
-@dg.asset(
-    partitions_def=SAMPLES,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"star", "bam"},
-    code_version="1",
-    pool=STAR_POOL,
-)
+@pipeline_asset(partitions_def=SAMPLES, kinds={"star", "bam"}, pool=STAR_POOL)
 def alignments(
     context: dg.AssetExecutionContext, study: StudyResource, trimmed_reads: Files, star_index: Files
 ) -> Step:
@@ -35,7 +28,7 @@ def alignments(
         star_index["parameters"].parent,
         target,
         threads=study.tool_threads,
-        log_path=target.with_suffix(".log"),
+        log_path=study.log_path("alignments", context.partition_key),
     )
     files: dict[str, Path] = {
         "bam": outputs.bam,
@@ -47,9 +40,7 @@ def alignments(
     return finish(context, study, files=files, commands=(outputs.record,))
 
 
-@dg.asset(
-    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"python", "duckdb"}, code_version="1"
-)
+@pipeline_asset(partitions_def=SAMPLES, kinds={"python", "duckdb"})
 def alignment_quality(context: dg.AssetExecutionContext, study: StudyResource, alignments: Files) -> Step:
     """Mapping rates from STAR's log, and the library's strandedness inferred from its gene counts."""
     sample = context.partition_key

@@ -1,11 +1,9 @@
 """The count matrix of the samples that passed, and what the samples look like beside each other."""
 
-import time
-
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.reports.figures import library_size_figure, markdown_image, pca_figure
 from poma_assets.resources import StudyResource
 from poma_assets.science.count_tables import parse_count_matrix
@@ -20,7 +18,6 @@ from poma_assets.science.normalisation import (
 from poma_assets.science.quality_gates import decide_inclusion, parse_overrides
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 
 def read_counts(study: StudyResource, samples: list[str] | None = None) -> pd.DataFrame:
@@ -35,22 +32,21 @@ def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
     return study.warehouse.read_matrix("gene_counts", value="count", where=where)
 
 
-def _inclusion(study: StudyResource) -> pd.DataFrame:
+def read_overrides(study: StudyResource) -> pd.DataFrame | None:
+    """The signed decisions of ``qc_overrides.tsv``; None if there is no such file."""
     path = study.study.quality_overrides_path
-    overrides = parse_overrides(read_text(path), source=str(path)) if path.is_file() else None
+    return parse_overrides(read_text(path), source=str(path)) if path.is_file() else None
+
+
+def _inclusion(study: StudyResource) -> pd.DataFrame:
     names = list(study.sheet.samples["sample_id"])
-    return decide_inclusion(study.warehouse.read("sample_quality", {"sample_id": names}), overrides, names)
+    quality = study.warehouse.read("sample_quality", {"sample_id": names})
+    return decide_inclusion(quality, read_overrides(study), names)
 
 
-@dg.asset(
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["gene_counts", "htseq_counts", "sample_quality"],
-)
+@pipeline_asset(kinds={"python", "duckdb"}, deps=["gene_counts", "htseq_counts", "sample_quality"])
 def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Counts of the samples that passed the quality gates (genes x samples, stored long), and who stayed out and why."""
+    """Counts of the samples that passed the quality gates (genes x samples), and who stayed out and why."""
     matrix_path = study.study.count_matrix_path
     if matrix_path is not None:
         names = list(study.sheet.samples["sample_id"])
@@ -88,16 +84,9 @@ def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     )
 
 
-@dg.asset(
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["count_matrix", "gene_table"],
-)
+@pipeline_asset(kinds={"python", "duckdb"}, deps=["count_matrix", "gene_table"])
 def normalised_expression(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Expression in comparable units: DESeq2-normalised counts, CPM, TPM and variance-stabilised values."""
-    started = time.monotonic()
     counts = read_counts(study)
     lengths = study.warehouse.read("genes", columns=["gene_id", "length_bp"]).set_index("gene_id")["length_bp"]
     factors = size_factors_frame(counts)
@@ -113,17 +102,10 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
             "method": factors["method"].iloc[0],
             "library sizes": dg.MetadataValue.md(markdown_image(figure, "assigned fragments and size factors")),
         },
-        started=started,
     )
 
 
-@dg.asset(
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["normalised_expression"],
-)
+@pipeline_asset(kinds={"python", "duckdb"}, deps=["normalised_expression"])
 def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Principal components and distances of the samples, on variance-stabilised values."""
     log_values = log2_counts_per_million(read_counts(study))
@@ -138,13 +120,7 @@ def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) 
     return finish(context, study, tables=tables, metadata=metadata)
 
 
-@dg.asset(
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["count_matrix", "gene_table"],
-)
+@pipeline_asset(kinds={"python", "duckdb"}, deps=["count_matrix", "gene_table"])
 def sample_identity(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Is each sample the line that the sheet says: isotype and light chain, translocation outliers, sex, lineage."""
     lines, genes = (data_file("markers", name) for name in ("cell_line_identity.tsv", "sample_identity_genes.tsv"))

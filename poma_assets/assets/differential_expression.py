@@ -1,6 +1,5 @@
 """Differential expression of each contrast: the fitted design, both engines' results, and whether they agree."""
 
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from poma_assets.assets.cohort import read_counts
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.figures import dispersion_figure, markdown_image, volcano_figure
 from poma_assets.resources import Files, StudyResource
@@ -19,7 +18,6 @@ from poma_assets.science.differential_expression.deseq2 import fit_deseq2, shrin
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.edger import edger_ql, results_frame
 from poma_assets.storage.staging import staged_directory
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 _FIT = "deseq2_fit.npz"
 
@@ -60,17 +58,9 @@ def _design_frame(design: Design, fit: Deseq2Fit) -> pd.DataFrame:
     )[["contrast_id", "sample_id", "coefficient", "value", "contrast_weight", "size_factor"]]
 
 
-@dg.asset(
-    partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"pydeseq2", "duckdb"},
-    code_version="1",
-    deps=["count_matrix"],
-)
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "duckdb"}, deps=["count_matrix"])
 def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The contrast's design matrix over its samples, and the DESeq2 model fitted to it (size factors, dispersions)."""
-    started = time.monotonic()
     design = contrast_design(study, context.partition_key)
     for warning in design.warnings:
         context.log.warning(warning)
@@ -97,9 +87,9 @@ def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
         metadata={
             "formula": design.formula,
             "warnings": "; ".join(design.warnings) or "none",
+            "notes on the fit": "; ".join(fit.notes) or "none",
             "dispersions": dg.MetadataValue.md(markdown_image(figure, "dispersion estimates")),
         },
-        started=started,
     )
 
 
@@ -109,17 +99,9 @@ def read_fit(path: Path) -> Deseq2Fit:
         return Deseq2Fit.from_arrays({name: arrays[name] for name in arrays.files})
 
 
-@dg.asset(
-    partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"pydeseq2", "python", "duckdb"},
-    code_version="1",
-    deps=["gene_table"],
-)
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "python", "duckdb"}, deps=["gene_table"])
 def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_fit: Files) -> Step:
     """Differential expression by the DESeq2 model (Wald test) and, beside it, the edgeR quasi-likelihood model."""
-    started = time.monotonic()
     contrast, config = context.partition_key, study.study.config
     design = contrast_design(study, contrast)
     counts, names = _contrast_counts(study, design), gene_names(study)
@@ -139,7 +121,6 @@ def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_f
             **_significant(results, config.thresholds.fdr, config.thresholds.log2_fold_change),
             "volcano": dg.MetadataValue.md(markdown_image(figure, f"volcano plot of {contrast}")),
         },
-        started=started,
     )
 
 
@@ -155,14 +136,7 @@ def contrast_results(study: StudyResource, contrast: str, engine: str) -> pd.Dat
     return results.loc[results["engine"] == engine].reset_index(drop=True)
 
 
-@dg.asset(
-    partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["de_results"],
-)
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results"])
 def engine_agreement(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Gene by gene: do DESeq2 and edgeR agree, and if not, why."""
     contrast = context.partition_key

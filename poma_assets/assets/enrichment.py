@@ -1,13 +1,13 @@
 """Gene-set tests of each contrast: over-representation of the significant genes, and enrichment over the ranking."""
 
-import time
 from collections.abc import Callable
+from functools import partial
 
 import dagster as dg
 import pandas as pd
 
 from poma_assets.assets.differential_expression import contrast_results
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.figures import enrichment_dot_figure, markdown_image
 from poma_assets.resources import StudyResource
@@ -18,7 +18,6 @@ from poma_assets.science.enrichment.gmt import GeneSetCollection
 from poma_assets.science.enrichment.over_representation import over_representation as run_ora
 from poma_assets.science.errors import NotEnoughDataError
 from poma_assets.storage.package_data import read_gene_sets
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 _Test = Callable[[GeneSetCollection], pd.DataFrame]
 
@@ -46,7 +45,6 @@ def _finish(
     method: str,
     frame: pd.DataFrame,
     notes: dict[str, str],
-    started: float,
 ) -> Step:
     significant = frame.loc[frame["p_adjusted"] < study.study.config.thresholds.fdr]
     metadata: dict[str, object] = {"sets tested": len(frame), "sets below the FDR": len(significant), **notes}
@@ -54,57 +52,31 @@ def _finish(
         figure = enrichment_dot_figure(frame)
         metadata["sets"] = dg.MetadataValue.md(markdown_image(figure, f"{method} of {context.partition_key}"))
     replaces = {"enrichment": {"method": method}}
-    return finish(
-        context, study, tables={"enrichment": frame}, replaces=replaces, metadata=metadata, started=started
-    )
+    return finish(context, study, tables={"enrichment": frame}, replaces=replaces, metadata=metadata)
 
 
-@dg.asset(
-    partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["de_results"],
-)
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results"])
 def over_representation(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Gene sets over-represented among the genes up, down, and both; the background is the tested genes."""
-    started = time.monotonic()
     thresholds = study.study.config.thresholds
     results = contrast_results(study, context.partition_key, "deseq2")
-    tested = results.loc[results["p_value"].notna()]
-    significant = tested.loc[
-        (tested["p_adjusted"] < thresholds.fdr) & (tested["log2_fold_change"].abs() > thresholds.log2_fold_change)
-    ]
-    chosen = {
-        "up": significant.loc[significant["log2_fold_change"] > 0, "gene_name"],
-        "down": significant.loc[significant["log2_fold_change"] < 0, "gene_name"],
-        "both": significant["gene_name"],
-    }
-    background = set(tested["gene_name"])
+    ranked = rank_genes(results)
+    genes = ranked.table.loc[ranked.table["p_adjusted"] < thresholds.fdr, "log2_fold_change"]
+    up = set(genes.index[genes > thresholds.log2_fold_change])
+    down = set(genes.index[genes < -thresholds.log2_fold_change])
     tests: dict[str, _Test] = {
-        direction: lambda collection, genes=genes: run_ora(set(genes), background, collection)  # type: ignore[misc]
-        for direction, genes in chosen.items()
+        direction: partial(run_ora, chosen, ranked.background)
+        for direction, chosen in (("up", up), ("down", down), ("both", up | down))
     }
     frame, notes = _over_collections(context, study, "ora", tests)
-    return _finish(context, study, "ora", frame, notes, started)
+    return _finish(context, study, "ora", frame, notes)
 
 
-@dg.asset(
-    partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"gseapy", "duckdb"},
-    code_version="1",
-    deps=["de_results"],
-)
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results"])
 def gene_set_enrichment(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Gene set enrichment analysis over all tested genes, ranked by the Wald statistic."""
-    started = time.monotonic()
     results = contrast_results(study, context.partition_key, "deseq2")
     ranking = rank_genes(results)
-    tests: dict[str, _Test] = {
-        "both": lambda collection: run_gsea(ranking.statistic, collection, seed=study.study.config.seed)
-    }
+    tests: dict[str, _Test] = {"both": partial(run_gsea, ranking.statistic, seed=study.study.config.seed)}
     frame, notes = _over_collections(context, study, "gsea", tests)
-    return _finish(context, study, "gsea", frame, notes, started)
+    return _finish(context, study, "gsea", frame, notes)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.cohort import read_counts
+from poma_assets.assets.cohort import read_counts, read_overrides
 from poma_assets.assets.differential_expression import contrast_design, contrast_results
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.contrast_facts import contrast_facts
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.figures import markdown_image, verdict_effects_figure
@@ -18,7 +18,6 @@ from poma_assets.science.markers.response_score import response_scores
 from poma_assets.science.markers.verdicts import judge_markers, judged_genes
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 
 def read_hypotheses(study: StudyResource) -> Hypotheses:
@@ -27,14 +26,7 @@ def read_hypotheses(study: StudyResource) -> Hypotheses:
     return parse_hypotheses(read_text(path), source=str(path))
 
 
-@dg.asset(
-    partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["de_results"],
-)
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results"])
 def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Is the drug's programme seen at all: a signed score over the signature, the judged gene left out each time."""
     contrast = context.partition_key
@@ -47,17 +39,24 @@ def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> S
     )
     shown = int(frame["exposure_shown"].astype(bool).sum()) if len(frame) else 0
     return finish(
-        context, study, tables={"response_score": frame}, metadata={"exposure shown": f"{shown} of {len(frame)} genes"}
+        context,
+        study,
+        tables={"response_score": frame},
+        metadata={"exposure shown": f"{shown} of {len(frame)} genes"},
     )
 
 
-@dg.asset(
+@pipeline_asset(
     partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
     kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["de_results", "response_score", "sample_identity", "sample_quality", "count_matrix", "contrast_sheet"],
+    deps=[
+        "de_results",
+        "response_score",
+        "sample_identity",
+        "sample_quality",
+        "count_matrix",
+        "contrast_sheet",
+    ],
 )
 def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The verdict on every marker hypothesis that this contrast can speak to, with its reason in one sentence."""
@@ -76,6 +75,7 @@ def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> 
         study.warehouse.read("sample_identity", where),
         study.warehouse.read("sample_quality", where),
         study.warehouse.read("response_score", {"contrast_id": contrast}),
+        read_overrides(study),
     )
     metadata = {str(verdict): int(count) for verdict, count in frame["verdict"].value_counts().items()}
     figure = markdown_image(verdict_effects_figure(frame), f"marker effects in {contrast}")
@@ -83,7 +83,11 @@ def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> 
         context,
         study,
         tables={"marker_verdicts": frame},
-        metadata={**metadata, "effects": dg.MetadataValue.md(figure), "sentences": dg.MetadataValue.md(_list(frame))},
+        metadata={
+            **metadata,
+            "effects": dg.MetadataValue.md(figure),
+            "sentences": dg.MetadataValue.md(_list(frame)),
+        },
     )
 
 
@@ -91,14 +95,7 @@ def _list(frame: pd.DataFrame) -> str:
     return "\n".join(f"- {sentence}" for sentence in frame["sentence"])
 
 
-@dg.asset(
-    partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["marker_verdicts"],
-)
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["marker_verdicts"])
 def verdict_history(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Every change of a verdict, with the run that changed it. Nothing is ever removed."""
     where = {"contrast_id": context.partition_key}

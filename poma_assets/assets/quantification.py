@@ -6,7 +6,7 @@ from typing import Literal, cast
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.parameters import sample_row
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import Files, StudyResource
@@ -23,15 +23,18 @@ from poma_assets.storage.quality_metrics import sample_metrics
 from poma_assets.storage.staging import staged_directory
 from poma_assets.tools.featurecounts import run_featurecounts
 from poma_assets.tools.htseq import run_htseq_count
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
-
 
 CountingStrandedness = Literal["unstranded", "forward", "reverse"]
 
 
 def _counts_frame(sample: str, counter: str, counts: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(
-        {"sample_id": sample, "gene_id": counts.index.astype(str), "counter": counter, "count": counts.to_numpy()}
+        {
+            "sample_id": sample,
+            "gene_id": counts.index.astype(str),
+            "counter": counter,
+            "count": counts.to_numpy(),
+        }
     )
 
 
@@ -59,17 +62,8 @@ def used_strandedness(study: StudyResource, sample: str) -> CountingStrandedness
     return cast(CountingStrandedness, used)
 
 
-@dg.asset(
-    partitions_def=SAMPLES,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"featurecounts", "duckdb"},
-    code_version="1",
-    deps=["alignment_quality"],
-)
-def gene_counts(
-    context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files
-) -> Step:
+@pipeline_asset(partitions_def=SAMPLES, kinds={"featurecounts", "duckdb"}, deps=["alignment_quality"])
+def gene_counts(context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files) -> Step:
     """Fragments per gene by featureCounts with the strandedness found; STAR's own counts or given counts if asked."""
     sample, counter = context.partition_key, study.study.config.counter
     given = given_counts_path(study, sample)
@@ -94,7 +88,7 @@ def gene_counts(
             strandedness=strandedness,
             paired=_is_paired(study, sample),
             threads=study.tool_threads,
-            log_path=staging / "featurecounts.log",
+            log_path=study.log_path("gene_counts", sample),
         )
         counts = parse_featurecounts((staging / name).read_text(), source=name)
         summary = parse_featurecounts_summary((staging / f"{name}.summary").read_text(), source=f"{name}.summary")
@@ -118,18 +112,9 @@ def _is_paired(study: StudyResource, sample: str) -> bool:
     return bool(units.loc[units["sample_id"] == sample, "fastq_2"].notna().all())
 
 
-@dg.asset(
-    partitions_def=SAMPLES,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"htseq", "duckdb"},
-    code_version="1",
-    deps=["alignment_quality"],
-)
-def htseq_counts(
-    context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files
-) -> Step:
-    """Fragments per gene by htseq-count, beside featureCounts. Slow; outside the default job unless it is the counter."""
+@pipeline_asset(partitions_def=SAMPLES, kinds={"htseq", "duckdb"}, deps=["alignment_quality"])
+def htseq_counts(context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files) -> Step:
+    """Fragments per gene by htseq-count, beside featureCounts. Slow, so outside the default job."""
     sample = context.partition_key
     target = study.study.step_dir("htseq_counts", sample)
     name = f"{sample}.htseq.txt"
@@ -140,7 +125,7 @@ def htseq_counts(
             staging / name,
             strandedness=used_strandedness(study, sample),
             paired=_is_paired(study, sample),
-            log_path=staging / "htseq.log",
+            log_path=study.log_path("htseq_counts", sample),
         )
         counts, summary = parse_htseq_counts((staging / name).read_text(), source=name)
     by_counter = {"counter": "htseq"}
@@ -158,13 +143,17 @@ def htseq_counts(
     )
 
 
-@dg.asset(
+@pipeline_asset(
     partitions_def=SAMPLES,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
     kinds={"python", "duckdb"},
-    code_version="1",
-    deps=["read_quality", "trimmed_reads", "trimmed_read_quality", "alignment_quality", "gene_counts", "gene_table"],
+    deps=[
+        "read_quality",
+        "trimmed_reads",
+        "trimmed_read_quality",
+        "alignment_quality",
+        "gene_counts",
+        "gene_table",
+    ],
 )
 def sample_quality(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Every quality metric of the sample with its thresholds: a `fail` keeps it out of the count matrix."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.contrasts import contrasts_frame
@@ -18,12 +18,11 @@ from poma_assets.tools.cutadapt import run_cutadapt
 from poma_assets.tools.fastp import run_fastp
 from poma_assets.tools.fastq_files import check_fastq_pair, merge_fastq
 from poma_assets.tools.fastqc import fastqc_outputs, read_fastqc_data, run_fastqc
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 READS = ("R1", "R2")
 
 
-@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"csv", "duckdb"}, code_version="1")
+@pipeline_asset(kinds={"csv", "duckdb"})
 def sample_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The sample sheet, validated: one row per sample with its metadata, one row per sequencing unit (lane)."""
     sheet = study.sheet
@@ -35,16 +34,14 @@ def sample_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     )
 
 
-@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"csv", "duckdb"}, code_version="1")
+@pipeline_asset(kinds={"csv", "duckdb"})
 def contrast_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The declared contrasts, validated against the sheet. Positive fold change is higher in the target."""
     frame = contrasts_frame(list(study.contrasts.values()), study.sheet, study.study.config.vehicle)
     return finish(context, study, tables={"contrasts": frame}, metadata={"contrasts": len(frame)})
 
 
-@dg.asset(
-    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fastq"}, code_version="1"
-)
+@pipeline_asset(partitions_def=SAMPLES, kinds={"fastq"})
 def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The sample's reads as sequenced: lanes merged, files read through once, pairs of equal length."""
     sample = context.partition_key
@@ -61,7 +58,11 @@ def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
                 files[f"fastq_{read[1]}"] = target / name
         staged = [staging / path.name for path in files.values()]
         summary = check_fastq_pair(staged[0], staged[1] if len(staged) > 1 else None, sample=sample)
-    metadata = {"read_pairs": summary.read_pairs, "read_length_bp": summary.read_length_max, "lanes": len(rows)}
+    metadata = {
+        "read_pairs": summary.read_pairs,
+        "read_length_bp": summary.read_length_max,
+        "lanes": len(rows),
+    }
     return finish(context, study, files=files, metadata=metadata)
 
 
@@ -72,7 +73,7 @@ def _fastqc(
     target = study.study.step_dir(asset, sample)
     rows, files = [], {}
     with staged_directory(target) as staging:
-        record = run_fastqc(fastqs, staging, threads=study.tool_threads, log_path=staging / "fastqc.log")
+        record = run_fastqc(fastqs, staging, threads=study.tool_threads, log_path=study.log_path(asset, sample))
         for read, (html, archive) in zip(READS, fastqc_outputs(staging, fastqs).values(), strict=False):
             report = parse_fastqc_data(read_fastqc_data(archive), source=archive.name)
             rows.append({"sample_id": sample, "stage": stage, "read": read, **report})
@@ -88,17 +89,13 @@ def _fastqc(
     )
 
 
-@dg.asset(
-    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fastqc", "duckdb"}, code_version="1"
-)
+@pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def read_quality(context: dg.AssetExecutionContext, study: StudyResource, raw_reads: Files) -> Step:
     """FastQC of the reads as sequenced."""
     return _fastqc(context, study, "read_quality", "raw", list(raw_reads.values()))
 
 
-@dg.asset(
-    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"cutadapt", "fastq"}, code_version="1"
-)
+@pipeline_asset(partitions_def=SAMPLES, kinds={"cutadapt", "fastq"})
 def trimmed_reads(context: dg.AssetExecutionContext, study: StudyResource, raw_reads: Files) -> Step:
     """Reads after adapter and quality trimming (cutadapt, or fastp if poma.yaml says so)."""
     sample = context.partition_key
@@ -119,9 +116,7 @@ def trimmed_reads(context: dg.AssetExecutionContext, study: StudyResource, raw_r
     )
 
 
-def _trim(
-    study: StudyResource, raw: Files, staging: Path, sample: str
-) -> tuple[CommandRecord, dict[str, str]]:
+def _trim(study: StudyResource, raw: Files, staging: Path, sample: str) -> tuple[CommandRecord, dict[str, str]]:
     trimmer, options = study.study.config.trimmer, study.study.config.trimming
     names = {f"fastq_{read[1]}": f"{sample}_trimmed_{read}.fastq.gz" for read in READS if f"fastq_{read[1]}" in raw}
     names["report"] = f"{sample}.{trimmer}.json"
@@ -137,14 +132,12 @@ def _trim(
         min_length_bp=options.min_length_bp,
         adapter_1=options.adapter_1,
         adapter_2=options.adapter_2,
-        log_path=staging / f"{trimmer}.log",
+        log_path=study.log_path("trimmed_reads", sample),
     )
     return record, names
 
 
-@dg.asset(
-    partitions_def=SAMPLES, io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fastqc", "duckdb"}, code_version="1"
-)
+@pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def trimmed_read_quality(context: dg.AssetExecutionContext, study: StudyResource, trimmed_reads: Files) -> Step:
     """FastQC of the trimmed reads."""
     fastqs = [trimmed_reads[role] for role in ("fastq_1", "fastq_2") if role in trimmed_reads]

@@ -2,25 +2,26 @@
 
 import gzip
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.planning import digest
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.annotation import check_names, fasta_contigs, parse_gtf_genes
 from poma_assets.science.errors import ConfigError, ReferenceFilesError
 from poma_assets.storage.lock import exclusive_lock
+from poma_assets.storage.staging import make_folder, staged_directory
 from poma_assets.tools.command import CommandRecord
 from poma_assets.tools.star import build_star_index
 from poma_assets.tools.versions import tool_version
-from poma_assets.vocabulary import OWNER, STAR_POOL, WAREHOUSE_IO
+from poma_assets.vocabulary import STAR_POOL
 
 _CACHE_VARIABLE = "POMA_CACHE"
+_CONTIGS = "contigs.tsv"
 
 
 @contextmanager
@@ -57,17 +58,26 @@ def _existing(path: Path | None, key: str, study: StudyResource) -> Path:
     return path
 
 
-@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"fasta"}, code_version="1")
+@pipeline_asset(kinds={"fasta"})
 def genome(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The genome FASTA of the study, read through once: its sequences and their lengths."""
     path = _existing(study.study.genome_path, "genome", study)
     with _text_lines(path) as lines:
         contigs = fasta_contigs(lines, source=str(path))
+    target = study.study.step_dir("genome", "all")
+    with staged_directory(target) as staging:
+        text = "".join(f"{name}\t{length}\n" for name, length in contigs.items())
+        (staging / _CONTIGS).write_text(text, encoding="utf-8")
     metadata = {"sequences": len(contigs), "length_bp": sum(contigs.values()), "first": ", ".join(list(contigs)[:6])}
-    return finish(context, study, files={"fasta": path}, metadata=metadata)
+    return finish(context, study, files={"fasta": path, "contigs": target / _CONTIGS}, metadata=metadata)
 
 
-@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"gtf", "duckdb"}, code_version="1")
+def _contigs(genome: Files) -> dict[str, int]:
+    rows = (line.split("\t") for line in genome["contigs"].read_text(encoding="utf-8").splitlines())
+    return {name: int(length) for name, length in rows}
+
+
+@pipeline_asset(kinds={"gtf", "duckdb"})
 def gene_table(context: dg.AssetExecutionContext, study: StudyResource, annotation: Files) -> Step:
     """Genes of the annotation with symbol, biotype, place and length of the union of their exons."""
     with _text_lines(annotation["gtf"]) as lines:
@@ -75,7 +85,7 @@ def gene_table(context: dg.AssetExecutionContext, study: StudyResource, annotati
     return finish(context, study, tables={"genes": genes}, metadata={"genes": len(genes)})
 
 
-@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"gtf"}, code_version="1")
+@pipeline_asset(kinds={"gtf"})
 def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: Files) -> Step:
     """The annotation GTF, checked against the genome: same sequence names, no exon beyond a sequence's end."""
     path = _existing(study.study.annotation_path, "annotation", study)
@@ -88,16 +98,15 @@ def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: 
     return finish(context, study, files={"gtf": path}, metadata={"warnings": "; ".join(warnings) or "none"})
 
 
-@dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds={"star"}, code_version="1", pool=STAR_POOL)
+@pipeline_asset(kinds={"star"}, pool=STAR_POOL)
 def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: Files, annotation: Files) -> Step:
     """STAR's genome index. It is kept in a cache by content, so that studies with one reference share it."""
-    started = time.monotonic()
     fasta, gtf = genome["fasta"], annotation["gtf"]
     key = digest([study.hashes.sha256(fasta), study.hashes.sha256(gtf), tool_version("STAR")])[:24]
     index_dir = index_cache() / key
-    with _text_lines(fasta) as lines:
-        contigs = fasta_contigs(lines, source=str(fasta))
+    contigs = _contigs(genome)
     commands: tuple[CommandRecord, ...] = ()
+    make_folder(index_dir.parent)
     with exclusive_lock(index_dir.with_name(f"{key}.lock"), timeout_s=6 * 3600, describe="building a STAR index"):
         if not (index_dir / "genomeParameters.txt").is_file():
             record = build_star_index(
@@ -107,12 +116,12 @@ def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: 
                 genome_length_bp=sum(contigs.values()),
                 n_contigs=len(contigs),
                 threads=max(1, os.cpu_count() or 1),
-                log_path=study.study.step_dir("star_index", "all").with_suffix(".log"),
+                log_path=study.log_path("star_index"),
             )
             commands = (record,)
     metadata = {"index": dg.MetadataValue.path(str(index_dir)), "reused": not commands}
     files = {"parameters": index_dir / "genomeParameters.txt"}
-    return finish(context, study, files=files, commands=commands, metadata=metadata, started=started)
+    return finish(context, study, files=files, commands=commands, metadata=metadata)
 
 
 def index_cache() -> Path:

@@ -1,13 +1,12 @@
 """What people open: MultiQC, a report per contrast, the study report, and the published database."""
 
-import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.steps import Step, finish
+from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.contrast_report import render_contrast_report
 from poma_assets.reports.inputs import ContrastReportInputs, StudyReportInputs
@@ -18,7 +17,6 @@ from poma_assets.storage.schema import TABLES
 from poma_assets.storage.staging import staged_directory
 from poma_assets.tools.multiqc import run_multiqc
 from poma_assets.tools.versions import all_tool_versions
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 _PACKAGES = ("poma-assets", "dagster", "duckdb", "pydeseq2", "pyedger", "gseapy", "numpy", "pandas")
 _BULKY = ("count_matrix", "gene_counts", "normalised_expression", "gene_dispersions", "design_fit")
@@ -40,13 +38,7 @@ def _tables(study: StudyResource, where: dict[str, str] | None = None) -> dict[s
     return frames
 
 
-@dg.asset(
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
-    kinds={"multiqc"},
-    code_version="1",
-    deps=[*_MULTIQC_ASSETS],
-)
+@pipeline_asset(kinds={"multiqc"}, deps=[*_MULTIQC_ASSETS])
 def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """MultiQC over FastQC (raw and trimmed apart), trimming, STAR and featureCounts of all samples."""
     folders = [study.study.files_dir / asset for asset in _MULTIQC_ASSETS]
@@ -56,18 +48,15 @@ def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> S
             [folder for folder in folders if folder.is_dir()],
             staging,
             title=study.study.config.name,
-            log_path=staging / "multiqc.log",
+            log_path=study.log_path("multiqc_report"),
             config=None,
         )
     return finish(context, study, files={"report": target / "multiqc_report.html"}, commands=(record,))
 
 
-@dg.asset(
+@pipeline_asset(
     partitions_def=CONTRASTS,
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
     kinds={"html"},
-    code_version="1",
     deps=[
         "de_results",
         "engine_agreement",
@@ -81,7 +70,7 @@ def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> S
 )
 def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """One contrast on one page: verdicts, volcano, genes, gene sets, agreement of the engines."""
-    contrast, thresholds, started = context.partition_key, study.study.config.thresholds, time.monotonic()
+    contrast, thresholds = context.partition_key, study.study.config.thresholds
     tables = _tables(study, {"contrast_id": contrast})
     markers = sorted(set(tables["marker_verdicts"]["ensembl_gene_id"].dropna()))
     html = render_contrast_report(
@@ -101,19 +90,17 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             fdr=thresholds.fdr,
             log2_fold_change=thresholds.log2_fold_change,
             versions=software_versions(),
+            parameters=study.study.config.model_dump(mode="json"),
         )
     )
     target = study.study.reports_dir / "contrasts" / contrast
     with staged_directory(target) as staging:
         (staging / "contrast_report.html").write_text(html, encoding="utf-8")
-    return finish(context, study, files={"report": target / "contrast_report.html"}, started=started)
+    return finish(context, study, files={"report": target / "contrast_report.html"})
 
 
-@dg.asset(
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
+@pipeline_asset(
     kinds={"html"},
-    code_version="1",
     deps=[
         "contrast_sheet",
         "engine_agreement",
@@ -128,7 +115,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
 )
 def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The whole study on one self-contained page: what was asked, which samples counted, what the data say."""
-    config, started = study.study.config, time.monotonic()
+    config = study.study.config
     truth = study.study.root / "truth" / "expected_verdicts.tsv"
     html = render_study_report(
         StudyReportInputs(
@@ -145,24 +132,18 @@ def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     target = study.study.reports_dir / "study"
     with staged_directory(target) as staging:
         (staging / "study_report.html").write_text(html, encoding="utf-8")
-    return finish(context, study, files={"report": target / "study_report.html"}, started=started)
+    return finish(context, study, files={"report": target / "study_report.html"})
 
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-@dg.asset(
-    io_manager_key=WAREHOUSE_IO,
-    owners=[OWNER],
+@pipeline_asset(
     kinds={"duckdb"},
-    code_version="1",
     deps=["study_report", "multiqc_report", "contrast_report", "verdict_history", "normalised_expression"],
 )
 def study_database(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """`study.duckdb`: a whole copy of the warehouse that people and notebooks may open freely, replaced at once."""
-    started = time.monotonic()
     size = publish_study_database(study.warehouse, study.study.published_path)
-    return finish(
-        context, study, files={"database": study.study.published_path}, metadata={"bytes": size}, started=started
-    )
+    return finish(context, study, files={"database": study.study.published_path}, metadata={"bytes": size})

@@ -1,7 +1,9 @@
 """What all assets share: how a step's output gets its fingerprint, data version and metadata."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,32 @@ from poma_assets.storage.hashing import frame_digest
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
 from poma_assets.tools.command import CommandRecord
+from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 Step = dg.Output[StoredStep]
 
 _VOLATILE_SUFFIXES = (".bam", ".bai", ".zip", ".html", ".gz", ".out", ".npz", ".duckdb", ".txt")
+
+
+_BEGAN: ContextVar[float] = ContextVar("_BEGAN")
+
+
+def pipeline_asset(
+    *, kinds: set[str], code_version: str = "1", **options: Any
+) -> Callable[[Callable[..., Step]], dg.AssetsDefinition]:
+    """Declare an asset that is stored in the warehouse, owned by us, and timed. Options: those of ``dg.asset``."""
+
+    def declare(compute: Callable[..., Step]) -> dg.AssetsDefinition:
+        @wraps(compute)
+        def timed(*arguments: Any, **inputs: Any) -> Step:
+            _BEGAN.set(time.monotonic())
+            return compute(*arguments, **inputs)
+
+        asset = dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds=kinds, code_version=code_version, **options)
+        declared: dg.AssetsDefinition = asset(timed)
+        return declared
+
+    return declare
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str:
@@ -34,7 +58,6 @@ def finish(
     commands: tuple[CommandRecord, ...] = (),
     metadata: Mapping[str, Any] | None = None,
     replaces: Mapping[str, Mapping[str, str]] | None = None,
-    started: float | None = None,
 ) -> Step:
     """Make the Dagster output of a step: fingerprint, content data version, row counts, timings.
 
@@ -46,8 +69,6 @@ def finish(
         The external programs that ran.
     replaces
         Values of the ``replace_by`` columns of a table that differ from the step's own partition.
-    started
-        ``time.monotonic()`` at the start of the step.
     """
     tables, partition = dict(tables or {}), partition_of(context)
     name = context.asset_key.path[-1]
@@ -59,9 +80,8 @@ def finish(
     inputs = step_inputs(node, partition, study, StepIndex.read(study, node.parents))
     fingerprint = digest(inputs)
     artefacts = {role: _artefact(file, commands) for role, file in (files or {}).items()}
-    wall_s = time.monotonic() - started if started else sum(record.wall_s for record in commands)
     cost = StepCost(
-        wall_s=wall_s,
+        wall_s=time.monotonic() - _BEGAN.get(),
         cpu_s=sum(record.cpu_s for record in commands),
         peak_memory_mib=max((record.peak_memory_mib for record in commands), default=0.0),
     )
@@ -83,7 +103,10 @@ def _artefact(file: Path | FileArtefact, commands: tuple[CommandRecord, ...]) ->
 
 
 def _data_version(
-    tables: Mapping[str, pd.DataFrame], files: Mapping[str, FileArtefact], fingerprint: str, study: StudyResource
+    tables: Mapping[str, pd.DataFrame],
+    files: Mapping[str, FileArtefact],
+    fingerprint: str,
+    study: StudyResource,
 ) -> str:
     """Hash the content; files whose bytes hold times or paths (BAM, zip, gz) stand for what they were made from."""
     parts = {table: frame_digest(frame) for table, frame in tables.items()}

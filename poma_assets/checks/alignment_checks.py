@@ -47,9 +47,7 @@ def strandedness_agrees_with_the_sheet(
 
 
 @dg.asset_check(asset="alignment_quality", partitions_def=SAMPLES)
-def strandedness_is_determined(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def strandedness_is_determined(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """The counts tell the strandedness of the library."""
     rows = study.warehouse.read("strandedness", {"sample_id": context.partition_key})
     open_cases = rows.loc[rows["inferred"] == "undetermined"]

@@ -6,8 +6,13 @@ import numpy as np
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import CONTRASTS
 from poma_assets.resources import StudyResource
+from poma_assets.science.enrichment.gseapy_scores import gseapy_scores
+from poma_assets.science.enrichment.ranking import rank_genes
+from poma_assets.storage.package_data import read_gene_sets
 
 FEW_RESIDUAL_DF = 3
+_CROSS_CHECKED_SETS = 10
+_SCORE_TOLERANCE = 1e-6
 VERDICTS = ("confirmed", "contradicted", "inconclusive", "not_testable")
 
 
@@ -21,9 +26,7 @@ def design_is_of_full_rank(context: dg.AssetCheckExecutionContext, study: StudyR
 
 
 @dg.asset_check(asset="design_fit", partitions_def=CONTRASTS)
-def design_has_replicates_enough(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def design_has_replicates_enough(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """More than three residual degrees of freedom are left for the dispersions."""
     matrix = _design_matrix(study, context.partition_key)
     left = matrix.shape[0] - matrix.shape[1]
@@ -38,9 +41,7 @@ def _design_matrix(study: StudyResource, contrast: str) -> np.ndarray:
 
 
 @dg.asset_check(asset="de_results", partitions_def=CONTRASTS, blocking=True)
-def p_values_lie_between_0_and_1(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def p_values_lie_between_0_and_1(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Raw and adjusted p values are probabilities, and the adjusted one is never the smaller."""
     rows = study.warehouse.read("de_results", {"contrast_id": context.partition_key})
     tested = rows.loc[rows["p_value"].notna()]
@@ -60,9 +61,7 @@ def every_gene_has_a_p_value_or_a_reason(
 
 
 @dg.asset_check(asset="engine_agreement", partitions_def=CONTRASTS)
-def engines_agree_on_direction(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def engines_agree_on_direction(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """No gene is significant in opposite directions by the two engines."""
     rows = study.warehouse.read("engine_agreement", {"contrast_id": context.partition_key})
     opposite = rows.loc[rows["agreement"] == "opposite", "gene_name"]
@@ -91,6 +90,31 @@ def gene_set_enrichment_p_values_are_never_zero(
     return _enrichment_p_values(study, context.partition_key, "gsea")
 
 
+@dg.asset_check(asset="gene_set_enrichment", partitions_def=CONTRASTS)
+def enrichment_scores_equal_those_of_gseapy(
+    context: dg.AssetCheckExecutionContext, study: StudyResource
+) -> dg.AssetCheckResult:
+    """The enrichment scores of the first sets, computed again by gseapy, are the same."""
+    where = {"contrast_id": context.partition_key}
+    rows = study.warehouse.read("enrichment", {**where, "method": "gsea"})
+    chosen = rows.sort_values(["p_value", "term_id"]).drop_duplicates("term_id").head(_CROSS_CHECKED_SETS)
+    if chosen.empty:
+        return outcome([], expected="applies where gene sets were tested")
+    ranking = rank_genes(study.warehouse.read("de_results", {**where, "engine": "deseq2"})).statistic
+    ours = chosen.set_index("term_id")["score"]
+    theirs = gseapy_scores(
+        ranking,
+        {
+            gene_set.term_id: sorted(gene_set.genes)
+            for name in study.study.config.gene_sets
+            for gene_set in read_gene_sets(name, study.study.root).sets
+            if gene_set.term_id in ours.index
+        },
+    )
+    differing = [term for term, score in theirs.items() if abs(score - ours[term]) > _SCORE_TOLERANCE]
+    return outcome(differing, expected=f"scores equal to {_SCORE_TOLERANCE:g}", checked=len(theirs))
+
+
 @dg.asset_check(asset="response_score", partitions_def=CONTRASTS)
 def response_score_covers_the_signature(
     context: dg.AssetCheckExecutionContext, study: StudyResource
@@ -102,19 +126,19 @@ def response_score_covers_the_signature(
 
 
 @dg.asset_check(asset="marker_verdicts", partitions_def=CONTRASTS, blocking=True)
-def every_verdict_is_explained(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def every_verdict_is_explained(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Every verdict is one of the four and has its sentence."""
     rows = study.warehouse.read("marker_verdicts", {"contrast_id": context.partition_key})
     wrong = ~rows["verdict"].isin(VERDICTS) | (rows["sentence"].fillna("").str.len() < 10)
-    return outcome(rows.loc[wrong, "hypothesis_id"], expected="a verdict of the four, with its reason", verdicts=len(rows))
+    return outcome(
+        rows.loc[wrong, "hypothesis_id"],
+        expected="a verdict of the four, with its reason",
+        verdicts=len(rows),
+    )
 
 
 @dg.asset_check(asset="marker_verdicts", partitions_def=CONTRASTS)
-def engines_agree_on_the_markers(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def engines_agree_on_the_markers(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Confirmed and contradicted markers point the same way in both engines."""
     rows = study.warehouse.read("marker_verdicts", {"contrast_id": context.partition_key})
     decided = rows.loc[rows["verdict"].isin(["confirmed", "contradicted"])]
@@ -130,6 +154,7 @@ CHECKS = [
     engines_agree_on_direction,
     over_representation_p_values_are_never_zero,
     gene_set_enrichment_p_values_are_never_zero,
+    enrichment_scores_equal_those_of_gseapy,
     response_score_covers_the_signature,
     every_verdict_is_explained,
     engines_agree_on_the_markers,

@@ -13,9 +13,7 @@ SIZE_FACTOR_RANGE = (0.1, 10.0)
 
 
 @dg.asset_check(asset="gene_counts", partitions_def=SAMPLES, blocking=True)
-def gene_counts_are_not_negative(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def gene_counts_are_not_negative(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Every gene has a count of zero or more (the column is a whole number by declaration)."""
     rows = study.warehouse.read("gene_counts", {"sample_id": context.partition_key})
     wrong = rows.loc[rows["count"].isna() | (rows["count"] < 0), "gene_id"]
@@ -34,9 +32,7 @@ def gene_counts_cover_the_annotation(
 
 
 @dg.asset_check(asset="gene_counts", partitions_def=SAMPLES)
-def featurecounts_agrees_with_star(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def featurecounts_agrees_with_star(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """featureCounts and STAR's own gene counts assign nearly the same number of fragments."""
     where = {"sample_id": context.partition_key}
     counts = study.warehouse.read("gene_counts", {**where, "counter": "featurecounts"})

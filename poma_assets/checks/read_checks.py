@@ -27,9 +27,7 @@ def contrasts_are_declared(study: StudyResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="raw_reads", partitions_def=SAMPLES, blocking=True)
-def raw_read_files_are_in_place(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def raw_read_files_are_in_place(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Every read file of the sample is where its record says, with the recorded size."""
     rows = study.warehouse.read("artefacts", {"asset": "raw_reads", "partition": context.partition_key})
     paths = [(study.study.root / path, size) for path, size in zip(rows["path"], rows["bytes"], strict=True)]
@@ -60,9 +58,7 @@ def _by_stage(study: StudyResource, sample: str, stage: str, rule: str, column: 
 
 
 @dg.asset_check(asset="read_quality", partitions_def=SAMPLES)
-def most_raw_reads_are_above_q30(
-    context: dg.AssetCheckExecutionContext, study: StudyResource
-) -> dg.AssetCheckResult:
+def most_raw_reads_are_above_q30(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Most reads have a mean quality of 30 or more as sequenced."""
     return _by_stage(study, context.partition_key, "raw", f"q30_pct >= {MIN_Q30_PCT:g}", "q30_pct")
 

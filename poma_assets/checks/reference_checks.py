@@ -30,7 +30,10 @@ def marker_genes_are_annotated(study: StudyResource) -> dg.AssetCheckResult:
     present = panel["ensembl_gene_id"].isin(set(genes["gene_id"])) | panel["gene_symbol"].isin(set(genes["gene_name"]))
     missing = panel.loc[~present, "gene_symbol"].drop_duplicates()
     return outcome(
-        missing, severity=WARN, expected="every marker is in the annotation", checked=panel["gene_symbol"].nunique()
+        missing,
+        severity=WARN,
+        expected="every marker is in the annotation",
+        checked=panel["gene_symbol"].nunique(),
     )
 
 

@@ -17,7 +17,9 @@ def study_report_names_every_sample(study: StudyResource) -> dg.AssetCheckResult
     text = study.files("study_report")["report"].read_text(encoding="utf-8")
     names = list(study.warehouse.read("samples")["sample_id"])
     return outcome(
-        [name for name in names if html.escape(name) not in text], expected="every sample is named", checked=len(names)
+        [name for name in names if html.escape(name) not in text],
+        expected="every sample is named",
+        checked=len(names),
     )
 
 
@@ -40,9 +42,7 @@ def study_database_equals_the_warehouse(study: StudyResource) -> dg.AssetCheckRe
         )
     source = study.warehouse.query("SELECT table_name, estimated_size FROM duckdb_tables() WHERE NOT internal")
     expected: dict[str, int] = dict(zip(source["table_name"], source["estimated_size"], strict=True))
-    differing = [
-        name for name in expected if name not in _UNPUBLISHED and published.get(name) != expected[name]
-    ]
+    differing = [name for name in expected if name not in _UNPUBLISHED and published.get(name) != expected[name]]
     return outcome(differing, expected="row counts are equal", checked=len(expected))
 
 

@@ -17,15 +17,17 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(test)
+    app.command("test")(run_checks)
 
 
-def test(
+def run_checks(
     pytest_only: Annotated[bool, typer.Option("--pytest-only", help="Leave out ruff, mypy and import-linter.")] = False,
 ) -> None:
     """Run the project's own checks: ruff, mypy, import-linter, pytest."""
     if not (_ROOT / "poma_assets_tests").is_dir():
-        raise InputError("the tests are not here", where=str(_ROOT), fix="Run `./poma test` in a clone of the repository.")
+        raise InputError(
+            "the tests are not here", where=str(_ROOT), fix="Run `./poma test` in a clone of the repository."
+        )
     python = [sys.executable, "-m"]
     linters = [
         [*python, "ruff", "check", "."],

@@ -19,7 +19,11 @@ Start with `poma demo` (a simulated study with planted truth), then `poma init D
 """
 
 app = typer.Typer(
-    help=_HELP, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False, add_completion=True
+    help=_HELP,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=True,
 )
 for module in (start, running, results, service, development):
     module.register(app)

@@ -34,7 +34,9 @@ def verdicts(
     resource = open_study(study)
     if contrast and contrast not in resource.contrasts:
         raise InputError(
-            "--contrast names an unknown contrast", found=contrast, expected=", ".join(resource.contrasts) or "none"
+            "--contrast names an unknown contrast",
+            found=contrast,
+            expected=", ".join(resource.contrasts) or "none",
         )
     frame = read_verdicts(resource, contrast)
     if as_json:

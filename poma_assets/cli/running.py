@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from poma_assets.launcher import Summary
     from poma_assets.resources import StudyResource
 
-_PHASES = {"reference": "reference", "counts": "samples", "matrix": "cohort", "verdicts": "contrasts", "reports": "reports"}
+_PHASES = {
+    "reference": "reference",
+    "counts": "samples",
+    "matrix": "cohort",
+    "verdicts": "contrasts",
+    "reports": "reports",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -105,7 +111,10 @@ def tell(resource: StudyResource, summary: Summary) -> None:
     for label, step, message in summary.failures:
         err.print(f"[bold red]failed[/] {escape(label)}, {escape(step)}: {escape(message)}", soft_wrap=True)
     if summary.failures:
-        err.print(f"Logs of the tools: {escape(str(resource.study.files_dir))}; of the runs: `poma ui`", soft_wrap=True)
+        err.print(
+            f"Logs: {escape(str(resource.study.results_dir / 'logs'))}; the runs with all their events: `poma ui`",
+            soft_wrap=True,
+        )
     if summary.not_reached:
         err.print(f"not reached: {', '.join(summary.not_reached)}")
     report = resource.study.reports_dir / "study" / "study_report.html"

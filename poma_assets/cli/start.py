@@ -75,7 +75,9 @@ def _simulate(directory: Path, size: str, seed: int) -> None:
 
 def init(
     directory: Annotated[Path, typer.Argument(help="Folder of the new study.")],
-    reads: Annotated[Path | None, typer.Option(help="Folder of FASTQ files: pairs and lanes are found by name.")] = None,
+    reads: Annotated[
+        Path | None, typer.Option(help="Folder of FASTQ files: pairs and lanes are found by name.")
+    ] = None,
     genome: Annotated[Path | None, typer.Option(help="Genome FASTA (plain or .gz).")] = None,
     annotation: Annotated[Path | None, typer.Option(help="Annotation GTF (plain or .gz).")] = None,
     name: Annotated[str, typer.Option(help="Name of the study; default: of the folder.")] = "",

@@ -69,9 +69,7 @@ def _extra_figures(inputs: ContrastReportInputs) -> list[FigureBlock]:
         )
     dispersions = inputs.table("gene_dispersions")
     if len(dispersions):
-        drawings.append(
-            (figures.dispersion_figure(dispersions), "Dispersions: estimates, trend, and those used.")
-        )
+        drawings.append((figures.dispersion_figure(dispersions), "Dispersions: estimates, trend, and those used."))
     return [FigureBlock(svg(figure, caption), caption) for figure, caption in drawings]
 
 

@@ -142,9 +142,7 @@ def _verdict_rows(verdicts: pd.DataFrame, anchor: str) -> list[dict[str, Any]]:
     for i, row in enumerate(rows):
         row["anchor"] = f"{anchor}-v{i}"
         sentence = row["sentence"]
-        row["sentence"] = (
-            f"{row['gene_symbol']}: no explanation recorded." if is_missing(sentence) else sentence
-        )
+        row["sentence"] = f"{row['gene_symbol']}: no explanation recorded." if is_missing(sentence) else sentence
     return rows
 
 
@@ -187,9 +185,7 @@ def _enrichment_blocks(enrichment: pd.DataFrame, fdr: float) -> list[EnrichmentB
         adjusted = pd.to_numeric(rows["p_adjusted"], errors="coerce")
         best = rows.assign(_p=p).sort_values(["_p", "term_id"], kind="stable").head(_MAX_SETS)
         title = f"{'Gene set enrichment' if method == 'gsea' else 'Over-representation'}, {collection}"
-        blocks.append(
-            EnrichmentBlock(title, _records(best.drop(columns="_p")), len(rows), int((adjusted < fdr).sum()))
-        )
+        blocks.append(EnrichmentBlock(title, _records(best.drop(columns="_p")), len(rows), int((adjusted < fdr).sum())))
     return blocks
 
 

@@ -72,9 +72,7 @@ def _to_label(genes: pd.DataFrame, label_genes: Collection[str] | None) -> pd.Da
     if label_genes is None:
         return genes[genes["class"] != "no"].nsmallest(10, "p_value")
     wanted = {str(name) for name in label_genes}
-    named = genes[
-        genes["gene_id"].astype(str).isin(wanted) | pd.Series(_gene_labels(genes), genes.index).isin(wanted)
-    ]
+    named = genes[genes["gene_id"].astype(str).isin(wanted) | pd.Series(_gene_labels(genes), genes.index).isin(wanted)]
     return named.sort_values("p_value").head(_MAX_LABELS)
 
 

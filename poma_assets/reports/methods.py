@@ -161,9 +161,7 @@ def methods_text(source: TableSource) -> MethodsText:
 def _reads(source: TableSource, writer: _Writer) -> None:
     sentences = []
     if len(source.table("read_quality")):
-        sentences.append(
-            f"Reads were assessed with FastQC {writer.cite('fastqc')} before and after trimming."
-        )
+        sentences.append(f"Reads were assessed with FastQC {writer.cite('fastqc')} before and after trimming.")
     trimmers = sorted(set(source.table("trimming")["trimmer"].dropna().astype(str)))
     if trimmers:
         named = [f"{name} {writer.cite(name)}" if name in CITATIONS else name for name in trimmers]
@@ -192,14 +190,10 @@ def _expression(source: TableSource, writer: _Writer) -> None:
             f"{writer.cite('deseq2')} on PyDESeq2 {writer.cite('pydeseq2')}."
         )
     if "edger" in engines:
-        sentences.append(
-            f"edgeR's quasi-likelihood test {writer.cite('edger')}, by pyedger, was run beside it."
-        )
+        sentences.append(f"edgeR's quasi-likelihood test {writer.cite('edger')}, by pyedger, was run beside it.")
     if engines:
         if de["shrunken_log2_fold_change"].notna().any():
-            sentences.append(
-                f"Shrunken fold changes were estimated with the apeglm prior {writer.cite('apeglm')}."
-            )
+            sentences.append(f"Shrunken fold changes were estimated with the apeglm prior {writer.cite('apeglm')}.")
         sentences.append(
             f"P values were adjusted for multiple testing {writer.cite('fdr')}; genes with an "
             f"adjusted p value below {source.fdr:g} and an absolute log2 fold change of at least "

@@ -32,9 +32,7 @@ MISSING = "–"
 
 def is_missing(value: object) -> bool:
     """Tell whether a cell is empty: ``None``, NaN, ``NaT`` or ``pandas.NA``."""
-    return (
-        value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
-    )
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
 def text(value: object) -> str:

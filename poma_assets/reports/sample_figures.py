@@ -56,9 +56,7 @@ def grouping_columns(samples: pd.DataFrame) -> list[str]:
     for column in _GROUPING_COLUMNS:
         if column not in samples.columns:
             continue
-        codes, levels = pd.factorize(
-            samples[column].astype(str).where(samples[column].notna(), "not recorded")
-        )
+        codes, levels = pd.factorize(samples[column].astype(str).where(samples[column].notna(), "not recorded"))
         if 2 <= len(levels) <= 8 and len(levels) < max(len(samples), 3) and tuple(codes) not in seen:
             chosen.append(column)
             seen.append(tuple(codes))
@@ -69,12 +67,7 @@ def _levels(samples: pd.DataFrame, column: str | None, ids: Sequence[str]) -> pd
     if column is None:
         return pd.Series("all samples", index=list(ids), dtype=object)
     by_id = samples.drop_duplicates("sample_id").set_index(samples["sample_id"].drop_duplicates().astype(str))
-    return (
-        by_id[column]
-        .astype(object)
-        .reindex(list(ids))
-        .map(lambda v: "not recorded" if pd.isna(v) else short(v))
-    )
+    return by_id[column].astype(object).reindex(list(ids)).map(lambda v: "not recorded" if pd.isna(v) else short(v))
 
 
 def pca_figure(pca: pd.DataFrame, samples: pd.DataFrame, *, components: tuple[int, int] = (1, 2)) -> Figure:
@@ -127,9 +120,7 @@ def _scatter_groups(
         )
 
 
-def _group_legend(
-    axes: Axes, colours: pd.Series[str], symbols: pd.Series[str], columns: Sequence[str | None]
-) -> None:
+def _group_legend(axes: Axes, colours: pd.Series[str], symbols: pd.Series[str], columns: Sequence[str | None]) -> None:
     from matplotlib.lines import Line2D
 
     handles: list[Artist] = []
@@ -173,9 +164,7 @@ def library_size_figure(size_factors: pd.DataFrame) -> Figure:
     if size_factors.empty:
         return message_figure("No library sizes: no sample entered the count matrix.")
     sizes = pd.to_numeric(size_factors["library_size"], errors="coerce").astype(float)
-    unit, divisor = (
-        ("million ", 1e6) if sizes.max() >= 1e6 else ("thousand ", 1e3) if sizes.max() >= 1e4 else ("", 1.0)
-    )
+    unit, divisor = ("million ", 1e6) if sizes.max() >= 1e6 else ("thousand ", 1e3) if sizes.max() >= 1e4 else ("", 1.0)
     with figure_style():
         figure, axes = new_figure(_bar_height_in(len(sizes)))
         axes.barh(range(len(sizes)), sizes / divisor, height=0.72, color=SKY, linewidth=0)
@@ -264,9 +253,7 @@ def read_quality_figure(read_quality: pd.DataFrame) -> Figure:
             part = frame[(frame["stage"] == stage) & (frame["read"] == read)]
             if len(part):
                 y = [rows[str(name)] + (-0.14 if read == "R1" else 0.14) for name in part["sample_id"]]
-                axes.scatter(
-                    part["mean_quality"], y, s=20, color=colour, marker=marker, label=f"{stage} {read}"
-                )
+                axes.scatter(part["mean_quality"], y, s=20, color=colour, marker=marker, label=f"{stage} {read}")
         _horizontal_axes(axes, list(rows))
         axes.margins(x=0.08)
         axes.set_xlabel("mean Phred quality")

@@ -78,9 +78,7 @@ def sample_table(inputs: StudyReportInputs) -> SampleTable:
     metadata = [column for column in recorded if column not in shared]
     quality = inputs.table("sample_quality")
     metrics = list(dict.fromkeys(quality["metric"].dropna().astype(str)))
-    by_sample = {
-        str(k): list(rows.to_dict("records")) for k, rows in quality.groupby(quality["sample_id"].astype(str))
-    }
+    by_sample = {str(k): list(rows.to_dict("records")) for k, rows in quality.groupby(quality["sample_id"].astype(str))}
     included = _by_sample(inputs.table("sample_inclusion"))
     strands = _by_sample(inputs.table("strandedness"))
     identity = _worst_identity(inputs.table("sample_identity"))
@@ -162,8 +160,7 @@ def truth_rows(truth: pd.DataFrame | None, verdicts: pd.DataFrame) -> list[Row] 
                 "hypothesis": record.get("hypothesis_id"),
                 "planted": _verdict_words(record["verdict"], planted_sub),
                 "found": "not judged" if verdict is None else _verdict_words(verdict, sub_verdict),
-                "agrees": verdict == record["verdict"]
-                and (is_missing(planted_sub) or planted_sub == sub_verdict),
+                "agrees": verdict == record["verdict"] and (is_missing(planted_sub) or planted_sub == sub_verdict),
             }
         )
     return sorted(rows, key=lambda row: bool(row["agrees"]))
@@ -207,9 +204,7 @@ def provenance(inputs: StudyReportInputs) -> Provenance:
         assets=assets,
         steps=[{str(k): v for k, v in row.items()} for row in steps.head(_MAX_ROWS).to_dict("records")],
         n_steps=len(steps),
-        artefacts=[
-            {str(k): v for k, v in row.items()} for row in artefacts.head(_MAX_ROWS).to_dict("records")
-        ],
+        artefacts=[{str(k): v for k, v in row.items()} for row in artefacts.head(_MAX_ROWS).to_dict("records")],
         n_artefacts=len(artefacts),
         runs=sorted(set(steps["run_id"].dropna().astype(str))),
     )

@@ -46,9 +46,7 @@ def verdict_effects_figure(verdicts: pd.DataFrame) -> Figure:
         interest. Intervals that leave the plot end in an arrow head.
     """
     columns = ["log2_fold_change", "ci_low", "ci_high", "min_effect_log2"]
-    rows = verdicts.assign(
-        **{name: pd.to_numeric(verdicts[name], errors="coerce").astype(float) for name in columns}
-    )
+    rows = verdicts.assign(**{name: pd.to_numeric(verdicts[name], errors="coerce").astype(float) for name in columns})
     drawn = rows[np.isfinite(rows["log2_fold_change"])]
     if drawn.empty:
         return message_figure("No plot of effects: no marker has an estimate in this contrast.")
@@ -127,9 +125,7 @@ def _verdict_legend(axes: Axes, drawn: pd.DataFrame) -> None:
         mark = verdict_mark(verdict)
         hollow = verdict in ("inconclusive", "not_testable")
         handles.append(
-            Line2D(
-                [], [], color=mark.colour, lw=1.8, marker=mark.marker, mfc=PAPER if hollow else mark.colour
-            )
+            Line2D([], [], color=mark.colour, lw=1.8, marker=mark.marker, mfc=PAPER if hollow else mark.colour)
         )
         labels.append(f"{mark.words} ({count})")
     legend_above(axes, handles, labels)
@@ -151,24 +147,18 @@ def verdict_counts_figure(verdicts: pd.DataFrame) -> Figure:
         left = np.zeros(len(counts))
         for verdict in [v for v in VERDICTS if v in counts] + [v for v in counts if v not in VERDICTS]:
             mark, values = verdict_mark(verdict), counts[verdict].to_numpy(dtype=float)
-            axes.barh(
-                range(len(counts)), values, left=left, height=0.7, color=mark.colour, label=mark.words, lw=0
-            )
+            axes.barh(range(len(counts)), values, left=left, height=0.7, color=mark.colour, label=mark.words, lw=0)
             for y, value in enumerate(values):
                 if value:
                     text = f"{mark.symbol} {value:.0f}"
-                    axes.text(
-                        left[y] + value / 2, y, text, ha="center", va="center", fontsize=8, color="#111111"
-                    )
+                    axes.text(left[y] + value / 2, y, text, ha="center", va="center", fontsize=8, color="#111111")
             left += values
         axes.set_yticks(range(len(counts)), [short(name) for name in counts.index])
         axes.set_ylim(len(counts) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("hypotheses")
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, handlelength=1.0, columnspacing=1.0
-        )
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, handlelength=1.0, columnspacing=1.0)
     return figure
 
 
@@ -256,9 +246,7 @@ def marker_expression_figure(
     frame = frame[frame["sample_id"].isin(groups) & frame["gene_id"].isin(gene_names)]
     genes = [gene for gene in gene_names if (frame["gene_id"] == gene).any()][:24]
     if not genes:
-        return message_figure(
-            "No expression plot: no marker gene has counts in the samples of this contrast."
-        )
+        return message_figure("No expression plot: no marker gene has counts in the samples of this contrast.")
     levels = list(dict.fromkeys(groups.values()))
     columns = min(4, len(genes))
     lines = -(-len(genes) // columns)

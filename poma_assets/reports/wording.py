@@ -113,10 +113,7 @@ def genes_sentence(
     if not up + down:
         return f"None of {plural(tested, 'tested gene')} differs ({rule})."
     side = f" in {target}" if target else ""
-    return (
-        f"{plural(up + down, 'gene')} of {tested:,} tested differ ({rule}): "
-        f"{up:,} higher and {down:,} lower{side}."
-    )
+    return f"{plural(up + down, 'gene')} of {tested:,} tested differ ({rule}): {up:,} higher and {down:,} lower{side}."
 
 
 def response_sentence(response: pd.DataFrame) -> str | None:

@@ -19,12 +19,9 @@ from poma_assets.science.tables import listing
 
 _GENE_ID = re.compile(r'(?:^|[;\s])gene_id\s+(?:"([^"]*)"|([^\s;"]+))')
 _NAMES = tuple(
-    re.compile(rf'(?:^|[;\s]){key}\s+(?:"([^"]*)"|([^\s;"]+))')
-    for key in ("gene_name", "gene_symbol", "gene")
+    re.compile(rf'(?:^|[;\s]){key}\s+(?:"([^"]*)"|([^\s;"]+))') for key in ("gene_name", "gene_symbol", "gene")
 )
-_BIOTYPES = tuple(
-    re.compile(rf'(?:^|[;\s]){key}\s+(?:"([^"]*)"|([^\s;"]+))') for key in ("gene_biotype", "gene_type")
-)
+_BIOTYPES = tuple(re.compile(rf'(?:^|[;\s]){key}\s+(?:"([^"]*)"|([^\s;"]+))') for key in ("gene_biotype", "gene_type"))
 _ENSEMBL_VERSION = re.compile(r"(ENS[A-Z]*G\d{11})\.\d+((?:_PAR_Y)?)")
 _GTF_FIELDS = 9
 _GFF3_FIX = "Convert it to GTF first, for example: gffread genes.gff3 -T -o genes.gtf"
@@ -147,8 +144,7 @@ def _add_gene_line(genes: _Genes, line: str) -> None:
 
 def _gene_frame(genes: _Genes) -> pd.DataFrame:
     gene, sequence, start, end = (
-        np.frombuffer(column, dtype=np.int64)
-        for column in (genes.gene, genes.sequence, genes.start, genes.end)
+        np.frombuffer(column, dtype=np.int64) for column in (genes.gene, genes.sequence, genes.start, genes.end)
     )
     length = _union_lengths(gene, sequence, start, end, len(genes.numbers))
     # Exons on a second sequence (trans-spliced or duplicated genes) count in the length, not in the place.

@@ -49,9 +49,7 @@ def select_samples(contrast: Contrast, design_table: pd.DataFrame) -> pd.DataFra
     return rows
 
 
-def contrasts_frame(
-    contrasts: Sequence[Contrast], sheet: SampleSheet, vehicle: Sequence[str]
-) -> pd.DataFrame:
+def contrasts_frame(contrasts: Sequence[Contrast], sheet: SampleSheet, vehicle: Sequence[str]) -> pd.DataFrame:
     """The contrasts as rows of the table ``contrasts``, with their kinds."""
     table = sheet.design_table()
     columns = ["contrast_id", "variable", "reference", "target", "blocking"]
@@ -151,9 +149,7 @@ def _validate_levels(contrast: Contrast, table: pd.DataFrame, source: str) -> No
             _require_level(contrast, "subset", condition.column, level, table, source)
 
 
-def _require_level(
-    contrast: Contrast, field: str, column: str, level: str, table: pd.DataFrame, source: str
-) -> None:
+def _require_level(contrast: Contrast, field: str, column: str, level: str, table: pd.DataFrame, source: str) -> None:
     levels = sorted({str(text) for text in column_texts(table, column).dropna()}, key=natural_key)
     if level_as_stored(table, column, level) in levels:
         return
@@ -199,9 +195,7 @@ def contrast_kind(contrast: Contrast, design_table: pd.DataFrame, vehicle: Seque
     return contrast.kind or (found if found and forward else "other")
 
 
-def _variable_orientation(
-    contrast: Contrast, rows: pd.DataFrame, vehicle: set[str]
-) -> tuple[str | None, bool]:
+def _variable_orientation(contrast: Contrast, rows: pd.DataFrame, vehicle: set[str]) -> tuple[str | None, bool]:
     """The kind that fits and whether its sign is the right way round; None if no kind fits."""
     reference, target = contrast.reference or "", contrast.target or ""
     if contrast.variable == "treatment":
@@ -229,9 +223,7 @@ _INTERACTION_CELLS = np.array([[-1.0, 1, 0], [1, -1, 0], [0, 0, 0]])
 _BASELINE_CELLS = np.array([[-1.0, 0, 0], [1, 0, 0], [0, 0, 0]])
 
 
-def _formula_orientation(
-    contrast: Contrast, rows: pd.DataFrame, vehicle: set[str]
-) -> tuple[str | None, bool]:
+def _formula_orientation(contrast: Contrast, rows: pd.DataFrame, vehicle: set[str]) -> tuple[str | None, bool]:
     cells = _cell_weights(contrast, rows, vehicle)
     for sign in (1.0, -1.0):
         if np.allclose(cells, sign * _INTERACTION_CELLS, atol=1e-6):

@@ -115,9 +115,7 @@ def _from_yaml(text: str, source: str) -> list[_Declared]:
     if isinstance(root, yaml.MappingNode):
         keys = entries(root, source=source, error=ContrastError)
         if "contrasts" not in keys:
-            raise ContrastError(
-                "there is no key 'contrasts'", where=f"{source}, line 1", found=f"keys {listing(keys)}"
-            )
+            raise ContrastError("there is no key 'contrasts'", where=f"{source}, line 1", found=f"keys {listing(keys)}")
         root = keys["contrasts"].value
     if root is None:
         return []

@@ -99,9 +99,7 @@ def build_design(contrast: Contrast, design_table: pd.DataFrame) -> Design:
             blocking.append(factor)
         else:
             level = column_texts(rows, factor).iloc[0]
-            warnings.append(
-                f"{factor} is {level} in all samples of this contrast and was left out of the design"
-            )
+            warnings.append(f"{factor} is {level} in all samples of this contrast and was left out of the design")
         columns += coded
     columns += _treatment_coded(rows, factors[0], base=reference)
     matrix = pd.concat(columns, axis=1)
@@ -171,13 +169,10 @@ def _treatment_coded(rows: pd.DataFrame, factor: str, base: str | None = None) -
 def _require_arms(contrast: Contrast, table: pd.DataFrame, rows: pd.DataFrame, where: str) -> None:
     variable = contrast.variable or ""
     if variable not in table.columns:
-        raise DesignError(
-            f"the sample sheet has no column {variable!r}", where=where, found=listing(table.columns)
-        )
+        raise DesignError(f"the sample sheet has no column {variable!r}", where=where, found=listing(table.columns))
     texts = column_texts(rows, variable)
     wanted = [
-        (name, level_as_stored(table, variable, name))
-        for name in (contrast.reference or "", contrast.target or "")
+        (name, level_as_stored(table, variable, name)) for name in (contrast.reference or "", contrast.target or "")
     ]
     counts = {name: int((texts == stored).sum()) for name, stored in wanted}
     for level, count in counts.items():
@@ -205,9 +200,7 @@ def _no_samples(contrast: Contrast, where: str) -> DesignError:
 def _require_recorded(rows: pd.DataFrame, factors: Sequence[str], where: str) -> None:
     for factor in factors:
         if factor not in rows.columns:
-            raise DesignError(
-                f"the sample sheet has no column {factor!r}", where=where, expected=listing(rows.columns)
-            )
+            raise DesignError(f"the sample sheet has no column {factor!r}", where=where, expected=listing(rows.columns))
         missing = rows.index[rows[factor].isna()]
         if len(missing):
             raise DesignError(
@@ -298,9 +291,7 @@ def validate_counts(counts: pd.DataFrame, sample_ids: Sequence[str]) -> pd.DataF
     aligned = counts.loc[:, list(sample_ids)]
     texts = [str(name) for name, kind in aligned.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if texts:
-        raise CountsError(
-            "counts that are no numbers", found=f"in sample {listing(texts)}", expected="numbers"
-        )
+        raise CountsError("counts that are no numbers", found=f"in sample {listing(texts)}", expected="numbers")
     values = aligned.to_numpy(dtype=float)
     checks = (
         (~np.isfinite(values), "missing or infinite counts", "a whole number for every gene"),
@@ -333,9 +324,7 @@ def validate_counts(counts: pd.DataFrame, sample_ids: Sequence[str]) -> pd.DataF
 
 def _require_names(counts: pd.DataFrame, sample_ids: Sequence[str]) -> None:
     if counts.empty:
-        raise CountsError(
-            "the count matrix is empty", found=f"{counts.shape[0]} genes, {counts.shape[1]} samples"
-        )
+        raise CountsError("the count matrix is empty", found=f"{counts.shape[0]} genes, {counts.shape[1]} samples")
     for what, names in (("sample", counts.columns), ("gene", counts.index)):
         repeated = names[names.duplicated()].unique()
         if len(repeated):

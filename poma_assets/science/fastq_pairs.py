@@ -83,18 +83,14 @@ def find_fastq_pairs(file_names: Sequence[str]) -> list[FastqPair]:
         mates[read.mate] = read.name
     _require_first_reads(groups)
     samples = _sample_names(sorted({key[0] for key in groups}, key=natural_key))
-    pairs = [
-        FastqPair(samples[key[0]], key[1] or None, mates[1], mates.get(2)) for key, mates in groups.items()
-    ]
+    pairs = [FastqPair(samples[key[0]], key[1] or None, mates[1], mates.get(2)) for key, mates in groups.items()]
     return sorted(pairs, key=lambda pair: (natural_key(pair.sample), pair.lane or "", pair.fastq_1))
 
 
 def sheet_from_pairs(pairs: Sequence[FastqPair], metadata: Sequence[str] = ()) -> str:
     """Write a sample sheet (TSV) for pairs of FASTQ files, with empty metadata columns to fill in."""
     header = ["sample", "fastq_1", "fastq_2", "strandedness", *metadata]
-    rows = [
-        [pair.sample, pair.fastq_1, pair.fastq_2 or "", "auto", *("" for _ in metadata)] for pair in pairs
-    ]
+    rows = [[pair.sample, pair.fastq_1, pair.fastq_2 or "", "auto", *("" for _ in metadata)] for pair in pairs]
     return "".join("\t".join(row) + "\n" for row in [header, *rows])
 
 

@@ -175,8 +175,7 @@ def evaluate_quality(
                 fix=f"Is {alike!r} meant?" if alike else None,
             )
     rows = [
-        _evaluate(sample_id, metric, metrics, _with_user_rules(metric, thresholds, overrides or {}))
-        for metric in known
+        _evaluate(sample_id, metric, metrics, _with_user_rules(metric, thresholds, overrides or {})) for metric in known
     ]
     return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))
 
@@ -238,9 +237,7 @@ def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
                 raise InputError("the cell is empty", where=where + column, fix="All columns are mandatory.")
         if row.cells["decision"] not in ("include", "exclude"):
             found = repr(row.cells["decision"])
-            raise InputError(
-                "unknown decision", where=where + "decision", found=found, expected="include or exclude"
-            )
+            raise InputError("unknown decision", where=where + "decision", found=found, expected="include or exclude")
         try:
             date.fromisoformat(row.cells["date"])
         except ValueError as problem:
@@ -307,9 +304,9 @@ def _decide(quality: pd.DataFrame, own: Sequence[Mapping[str, str]]) -> tuple[bo
         return False, "its steps up to sample_quality did not succeed"
     lifted = {row["metric"]: row for row in own}
     failures, remarks = [], []
-    for metric, value, rule in quality.loc[
-        quality["status"] == "fail", ["metric", "value", "fail"]
-    ].itertuples(index=False):
+    for metric, value, rule in quality.loc[quality["status"] == "fail", ["metric", "value", "fail"]].itertuples(
+        index=False
+    ):
         words = f"{metric} {float(value):g} fails ({rule})"
         override = lifted.get(metric) or lifted.get(ANY_METRIC)
         if override is None:

@@ -168,9 +168,7 @@ def _check_row(row: Row, columns: Sequence[str], source: str, files_required: bo
 
 def _check_sample_id(sample: str, where: str) -> None:
     if is_missing(sample):
-        raise SampleSheetError(
-            "the sample has no name", where=where, found=repr(sample), expected=IDENTIFIER_RULE
-        )
+        raise SampleSheetError("the sample has no name", where=where, found=repr(sample), expected=IDENTIFIER_RULE)
     problem = identifier_problem(sample)
     if problem:
         raise SampleSheetError(

@@ -47,9 +47,7 @@ def is_missing(text: str | None) -> bool:
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key which puts ``S2`` before ``S10``."""
     parts = re.split(r"(\d+)", text)
-    return tuple(
-        (1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in parts if part
-    )
+    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in parts if part)
 
 
 def near_miss(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -79,8 +77,7 @@ def identifier_problem(text: str) -> str | None:
 
 
 IDENTIFIER_RULE = (
-    "letters, digits, '.', '_' and '-', beginning with a letter or digit, "
-    f"at most {IDENTIFIER_MAX_LENGTH} characters"
+    f"letters, digits, '.', '_' and '-', beginning with a letter or digit, at most {IDENTIFIER_MAX_LENGTH} characters"
 )
 
 
@@ -195,7 +192,6 @@ def _row(line: int, cells: list[str], columns: tuple[str, ...], source: str, err
             where=f"{source}, line {line}",
             found=f"{len(cells)} fields",
             expected=f"{len(columns)} fields, as in the header ({listing(columns)})",
-            fix="Leave a cell empty where nothing is recorded, and put quotes around a value that holds "
-            "the separator",
+            fix="Leave a cell empty where nothing is recorded, and put quotes around a value that holds the separator",
         )
     return Row(line, dict(zip(columns, cells, strict=True)))

@@ -91,9 +91,7 @@ def _load(text: str, source: str) -> dict[str, Any]:
             f"the trimming report is not JSON: {error}", where=source, fix="Trim the sample again."
         ) from error
     if not isinstance(report, dict):
-        raise ToolError(
-            "the trimming report is not a JSON object", where=source, fix="Trim the sample again."
-        )
+        raise ToolError("the trimming report is not a JSON object", where=source, fix="Trim the sample again.")
     return report
 
 

@@ -15,9 +15,7 @@ import pandas as pd
 from poma_assets.science.errors import CountsError
 
 _Integers = np.ndarray[tuple[int], np.dtype[np.int64]]
-_RAW_COUNTS = (
-    "Give raw counts: whole numbers, neither normalised nor logarithms (round estimated counts first)."
-)
+_RAW_COUNTS = "Give raw counts: whole numbers, neither normalised nor logarithms (round estimated counts first)."
 
 
 def read_whole_numbers(
@@ -135,9 +133,7 @@ def _names(column: pd.Series[str], line_numbers: _Integers, source: str) -> pd.S
     names = column.astype(str).str.strip()
     empty = (names == "").to_numpy()
     if empty.any():
-        raise CountsError(
-            "the name in the first column is empty", where=f"{source}, line {line_numbers[empty][0]}"
-        )
+        raise CountsError("the name in the first column is empty", where=f"{source}, line {line_numbers[empty][0]}")
     duplicated = names.duplicated().to_numpy()
     if duplicated.any():
         raise CountsError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -34,16 +34,24 @@ _FOREIGN_HOLDER = re.compile(r"lock is held in (?P<program>.*?) \(PID (?P<pid>\d
 
 
 @contextmanager
-def writing(path: Path, *, describe: str, timeout_s: float, on_wait: OnWait | None) -> Iterator[Connection]:
+def writing(
+    path: Path,
+    *,
+    describe: str,
+    timeout_s: float,
+    on_wait: OnWait | None,
+    prepare: Callable[[Connection], None] | None = None,
+) -> Iterator[Connection]:
     """Connect to ``path`` for writing, alone; the file and its folder are made if missing.
 
+    ``prepare`` fills a new file before anybody can see it, so that no reader meets one without tables.
     What is not committed when the block ends is dropped. The write-ahead log is folded in on close.
     """
     with plain_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait):
             if not path.exists():
-                _create(path)
+                _create(path, prepare)
             with closing(_connect(path, False, timeout_s, on_wait)) as connection:
                 yield connection
 
@@ -98,12 +106,14 @@ def _is_recoverable(path: Path) -> bool:
     return log_path(path).exists() and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, prepare: Callable[[Connection], None] | None) -> None:
     """Make an empty database; under another name first, for half a header cannot be opened again."""
     new = path.with_name(path.name + ".new")
     for leftover in (new, log_path(new)):
         leftover.unlink(missing_ok=True)
-    duckdb.connect(str(new)).close()
+    with closing(duckdb.connect(str(new), config=dict(_CONFIG))) as connection:
+        if prepare is not None:
+            prepare(connection)
     os.replace(new, path)
 
 

@@ -93,9 +93,7 @@ def _number_hashes(column: pd.Series, missing: npt.NDArray[np.bool_]) -> _Hashes
         whole = column.fillna(0)
         if len(whole) and (whole.max() > 2**53 or whole.min() < -(2**53)):
             return _text_hashes(column)
-    values = (
-        np.where(missing, 0.0, column.to_numpy(dtype=np.float64, na_value=np.nan)) + 0.0
-    )  # -0.0 becomes 0.0
+    values = np.where(missing, 0.0, column.to_numpy(dtype=np.float64, na_value=np.nan)) + 0.0  # -0.0 becomes 0.0
     bits: _Hashes = values.view(np.uint64)
     return bits
 
@@ -135,9 +133,7 @@ class HashCache:
         if identity == _identity(path) and _is_settled(path):
             with self._cache() as cache:
                 if cache is not None:
-                    cache.execute(
-                        "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (str(path), identity, value)
-                    )
+                    cache.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (str(path), identity, value))
                     cache.commit()
         return value
 

@@ -36,9 +36,7 @@ def fetch_matrix(
         raise StorageError("a matrix needs a numeric column", where=f"table {table.name}", found=value)
     whole = kinds[value] != "DOUBLE" and (fill is None or float(fill).is_integer())
     fill = fill if fill is not None else (0 if whole else np.nan)
-    restricted = (
-        f'(SELECT "{row}" AS r, "{column}" AS c, "{value}" AS v FROM "{table.name}" WHERE {condition})'
-    )
+    restricted = f'(SELECT "{row}" AS r, "{column}" AS c, "{value}" AS v FROM "{table.name}" WHERE {condition})'
     rows = _index_labels(connection, "row_labels", "r", restricted, parameters)
     columns = _index_labels(connection, "column_labels", "c", restricted, parameters)
     matrix = np.full((len(columns), len(rows)), fill, dtype=np.int64 if whole else np.float64)
@@ -59,9 +57,7 @@ def fetch_matrix(
         matrix[cells[0][known], cells[1][known]] = values[known]
     if n_values != np.count_nonzero(seen):
         raise _ambiguous(connection, table, restricted, parameters)
-    return pd.DataFrame(
-        matrix.T, index=pd.Index(rows, name=row), columns=pd.Index(columns, name=column), copy=False
-    )
+    return pd.DataFrame(matrix.T, index=pd.Index(rows, name=row), columns=pd.Index(columns, name=column), copy=False)
 
 
 def natural_key(text: str) -> tuple[object, ...]:
@@ -86,9 +82,7 @@ def _index_labels(
     return labels
 
 
-def _ambiguous(
-    connection: Connection, table: Table, restricted: str, parameters: Sequence[Any]
-) -> StorageError:
+def _ambiguous(connection: Connection, table: Table, restricted: str, parameters: Sequence[Any]) -> StorageError:
     example = connection.execute(
         f"SELECT r, c, count(*) FROM {restricted} GROUP BY r, c HAVING count(*) > 1 ORDER BY r, c LIMIT 1",
         list(parameters),

@@ -107,6 +107,4 @@ def _read_text(path: Path) -> str:
             expected="a GMT file",
         ) from error
     except OSError as error:
-        raise GeneSetError(
-            "The gene-set file cannot be read", where=str(path), found=error.strerror
-        ) from error
+        raise GeneSetError("The gene-set file cannot be read", where=str(path), found=error.strerror) from error

@@ -61,9 +61,7 @@ def _copy(warehouse: Warehouse, copy: Path) -> None:
     if not warehouse.path.exists():
         return  # nothing stored yet: the copy is made empty
     timeout_s, on_wait = warehouse.lock_timeout_s, warehouse.on_wait
-    with closed_file(
-        warehouse.path, describe=f"publishing {copy.name}", timeout_s=timeout_s, on_wait=on_wait
-    ):
+    with closed_file(warehouse.path, describe=f"publishing {copy.name}", timeout_s=timeout_s, on_wait=on_wait):
         shutil.copyfile(warehouse.path, copy)
 
 

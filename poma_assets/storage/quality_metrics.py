@@ -66,9 +66,7 @@ def _count_metrics(warehouse: Warehouse, where: Mapping[str, str]) -> Metrics:
     assignment = warehouse.read("count_assignment", {**where, "counter": "featurecounts"})
     if len(assignment):
         fragments = assignment.set_index("category")["fragments"]
-        considered = fragments[
-            ~fragments.index.isin(["Unassigned_Unmapped", "Unassigned_MultiMapping"])
-        ].sum()
+        considered = fragments[~fragments.index.isin(["Unassigned_Unmapped", "Unassigned_MultiMapping"])].sum()
         if considered:
             assigned_pct = 100 * float(fragments["Assigned"]) / float(considered)
             metrics["assigned_pct"] = (assigned_pct, "count_assignment, featureCounts")

@@ -79,9 +79,7 @@ def check_frame(table: Table, frame: pd.DataFrame, partition: Mapping[str, str])
             )
 
 
-def replace_rows(
-    connection: Connection, table: Table, frame: pd.DataFrame, partition: Mapping[str, str]
-) -> None:
+def replace_rows(connection: Connection, table: Table, frame: pd.DataFrame, partition: Mapping[str, str]) -> None:
     """Within the open transaction: delete the rows of the partition and insert the frame.
 
     A table without ``replace_by`` columns is emptied first.

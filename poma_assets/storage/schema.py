@@ -18,9 +18,7 @@ from poma_assets.storage.table_declaration import (
     make_table,
 )
 
-_CONTRAST_KINDS = (
-    "drug_vs_vehicle, resistant_vs_sensitive_at_vehicle, drug_by_sensitivity_interaction or other"
-)
+_CONTRAST_KINDS = "drug_vs_vehicle, resistant_vs_sensitive_at_vehicle, drug_by_sensitivity_interaction or other"
 
 _STUDY_AND_SAMPLE_TABLES = (
     make_table(

@@ -192,9 +192,7 @@ def _write_truth(directory: Path, simulation: Simulation, size: SimulationSize) 
         ),
         (
             (identity.gene_id, identity.gene_name, planted_as, *(column[number] for column in columns))
-            for number, (identity, planted_as) in enumerate(
-                zip(effects.identities, effects.planted_as, strict=True)
-            )
+            for number, (identity, planted_as) in enumerate(zip(effects.identities, effects.planted_as, strict=True))
         ),
         note=_TRUTH_NOTE,
     )
@@ -210,10 +208,7 @@ def _write_truth(directory: Path, simulation: Simulation, size: SimulationSize) 
     _write_tsv(
         directory / "fragment_counts.tsv",
         ("gene_id", *(sample.sample_id for sample in simulation.samples)),
-        (
-            (identity.gene_id, *counts)
-            for identity, counts in zip(effects.identities, simulation.counts, strict=True)
-        ),
+        ((identity.gene_id, *counts) for identity, counts in zip(effects.identities, simulation.counts, strict=True)),
         note=_TRUTH_NOTE,
     )
 
@@ -254,9 +249,7 @@ def _sample_row(sample: SimulatedSample) -> dict[str, object]:
     }
 
 
-def _write_tsv(
-    path: Path, header: Sequence[str], rows: Iterable[Iterable[object]], *, note: str = ""
-) -> None:
+def _write_tsv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]], *, note: str = "") -> None:
     lines = ["\t".join(header), *("\t".join(_text(value) for value in row) for row in rows)]
     path.write_text(note + "\n".join(lines) + "\n")
 

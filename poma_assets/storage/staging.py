@@ -1,42 +1,78 @@
-"""Work happens in a temporary folder beside the target and is renamed into place when it is complete."""
+"""Work folders beside the target, and moving finished files into place.
+
+A target either has its old content or its whole new content; what a killed process left is removed at the
+next try.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import re
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from poma_assets.science.errors import StorageError
 
-_PREFIX = ".partial-"
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR)
 
 
-@contextmanager
-def staged_directory(target: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``target``; replace ``target`` by it if the block succeeds.
+@contextlib.contextmanager
+def work_folder(target: Path) -> Iterator[Path]:
+    """Make a hidden folder beside ``target`` (so on the same file system) and remove it at the end.
 
-    A block that raises leaves ``target`` as it was. Left-overs of killed processes are removed on the next use.
+    Yields
+    ------
+    Path
+        Absolute path of the empty folder.
 
     Raises
     ------
     StorageError
-        If the folder cannot be written, or the disk is full.
+        The folder cannot be made, for example in a read-only place.
     """
-    with plain_storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in target.parent.glob(f"{_PREFIX}{target.name}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        staging = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{target.name}-", dir=target.parent))
-        staging.chmod(0o755)
+    parent = target.absolute().parent
+    host = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
     try:
-        with plain_storage_errors(target):
-            yield staging
-            _replace_directory(staging, target)
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(parent, target.name, host)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{host}-{os.getpid()}-", dir=parent))
+        folder.chmod(0o755)
+    except OSError as error:
+        raise storage_error(error, parent) from error
+    try:
+        yield folder
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def staged_directory(target: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``target``; it replaces ``target`` as a whole if the block succeeds.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written, or the disk is full.
+    """
+    with work_folder(target) as folder, plain_storage_errors(target):
+        yield folder
+        replace_folder(folder, target)
+
+
+@contextlib.contextmanager
+def plain_storage_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the file system on writing into plain words; others pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _REFUSALS:
+            raise storage_error(error, Path(error.filename) if error.filename else path) from error
+        raise
 
 
 def make_folder(folder: Path) -> None:
@@ -45,32 +81,56 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _replace_directory(staging: Path, target: Path) -> None:
-    retired = staging.with_name(f"{_PREFIX}{target.name}-retired")
-    if target.exists():
-        shutil.rmtree(retired, ignore_errors=True)
-        target.rename(retired)
-    staging.rename(target)
-    shutil.rmtree(retired, ignore_errors=True)
+def move_into_place(files: Mapping[Path, Path]) -> None:
+    """Rename each finished file (key) to its target (value), replacing what is there, in the given order."""
+    for source, target in files.items():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, target)
+        except OSError as error:
+            raise storage_error(error, target) from error
 
 
-@contextmanager
-def plain_storage_errors(target: Path) -> Iterator[None]:
+def replace_folder(source: Path, target: Path) -> None:
+    """Rename the finished folder ``source`` to ``target``; an old one is moved aside first, then removed."""
+    aside = source.with_name(source.name + ".old")
     try:
-        yield
+        if target.exists():
+            os.replace(target, aside)
+        os.replace(source, target)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                "the disk is full",
-                where=str(target),
-                fix="Free some space and run again; what was stored before is untouched.",
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
-            raise StorageError(
-                "the results folder cannot be written",
-                where=str(error.filename or target),
-                found=error.strerror,
-                expected="a writable folder",
-                fix="Change the permissions, or move the study to a folder that you may write.",
-            ) from error
-        raise
+        raise storage_error(error, target) from error
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """Say in plain words why a file or folder cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            "the disk is full",
+            where=str(path),
+            fix="Make room on that disk and run again; the steps that finished are kept.",
+        )
+    return StorageError(
+        f"cannot be written: {error.strerror or error}",
+        where=str(path),
+        fix="Make the folder writable for you, or choose another results folder.",
+    )
+
+
+def _remove_left_behind(parent: Path, name: str, host: str) -> None:
+    pattern = re.compile(re.escape(f".{name}.partial-{host}-") + r"(\d+)-")
+    for path in parent.iterdir():
+        match = pattern.match(path.name)
+        if match and not _is_alive(int(match.group(1))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -55,7 +55,9 @@ def write_study_template(
     paths = [directory / file for file in ("poma.yaml", "samples.tsv", "contrasts.tsv")]
     for path in paths:
         if path.exists():
-            raise InputError("there is a study already", where=str(path), fix="Name another folder, or remove the file.")
+            raise InputError(
+                "there is a study already", where=str(path), fix="Name another folder, or remove the file."
+            )
     for given, what in ((genome, "--genome"), (annotation, "--annotation")):
         if given is not None and not given.is_file():
             raise ReferenceFilesError("the file does not exist", where=str(given), expected=f"a file for {what}")

@@ -23,9 +23,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError as error:
         raise InputError("the file does not exist", where=str(path), fix="Correct the path.") from error
     except (EOFError, gzip.BadGzipFile) as error:
-        raise InputError(
-            "the compressed file is damaged or cut off", where=str(path), fix="Copy it again."
-        ) from error
+        raise InputError("the compressed file is damaged or cut off", where=str(path), fix="Copy it again.") from error
     except UnicodeDecodeError as error:
         raise InputError(
             "the file is not UTF-8 text",

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,15 +86,12 @@ class Warehouse:
         """
         own = {"asset": asset, "partition": partition}
         replacements = [
-            (declared_table(name), frame, dict(partition_values.get(name, {})))
-            for name, frame in output.tables.items()
+            (declared_table(name), frame, dict(partition_values.get(name, {}))) for name, frame in output.tables.items()
         ]
         for table, frame, values in replacements:
             check_frame(table, frame, values)
         # Hashed before the lock: files may be large.
-        artefacts = artefact_rows(
-            output.files, **own, study_root=study_root, run_id=run_id, sha256=self.hashes.sha256
-        )
+        artefacts = artefact_rows(output.files, **own, study_root=study_root, run_id=run_id, sha256=self.hashes.sha256)
         record = {"fingerprint": fingerprint, "data_version": data_version, "run_id": run_id}
         step = _step_row(output, inputs, **own, **record)
         replacements += [(TABLES["artefacts"], artefacts, own), (TABLES["steps"], step, own)]
@@ -104,9 +102,7 @@ class Warehouse:
                 replace_rows(connection, table, frame, values)
             connection.commit()
 
-    def read(
-        self, table: str, where: Where | None = None, columns: Sequence[str] | None = None
-    ) -> pd.DataFrame:
+    def read(self, table: str, where: Where | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read rows of a table, in a fixed order (by its columns from left to right).
 
         Parameters
@@ -180,10 +176,7 @@ class Warehouse:
     def files(self, asset: str, partition: str, study_root: Path) -> dict[str, Path]:
         """Files that an asset partition keeps: role -> absolute path."""
         rows = self.read("artefacts", {"asset": asset, "partition": partition}, ["role", "path"])
-        return {
-            role: absolute_path(path, study_root)
-            for role, path in zip(rows["role"], rows["path"], strict=True)
-        }
+        return {role: absolute_path(path, study_root) for role, path in zip(rows["role"], rows["path"], strict=True)}
 
     def steps(self) -> pd.DataFrame:
         """The last success of every asset partition."""
@@ -243,7 +236,10 @@ class Warehouse:
         return reading(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait)
 
     def _writing(self, describe: str) -> AbstractContextManager[Connection]:
-        return writing(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait)
+        prepare = partial(ensure_tables, path=self.path)
+        return writing(
+            self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait, prepare=prepare
+        )
 
 
 def _step_row(output: StepOutput, inputs: Mapping[str, Any], **record: str) -> pd.DataFrame:

@@ -74,6 +74,4 @@ def _check_end(path: Path) -> None:
 
 
 def _broken(path: Path, found: str) -> ToolError:
-    return ToolError(
-        "the BAM file is not complete", where=str(path), found=found, fix="Align the sample again."
-    )
+    return ToolError("the BAM file is not complete", where=str(path), found=found, fix="Align the sample again.")

@@ -41,9 +41,7 @@ _TAIL_LINES = 15
 _TAIL_BYTES = 64 * 1024
 _LITTLE_SPACE_BYTES = 8 * 1024**2
 _DISK_FULL = re.compile(r"no space left on device|ENOSPC|disk quota exceeded|disk (is )?full", re.IGNORECASE)
-_OUT_OF_MEMORY = re.compile(
-    r"std::bad_alloc|OutOfMemoryError|cannot allocate memory|MemoryError", re.IGNORECASE
-)
+_OUT_OF_MEMORY = re.compile(r"std::bad_alloc|OutOfMemoryError|cannot allocate memory|MemoryError", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -168,9 +166,7 @@ def disk_full_error(tool: str, folder: Path) -> ToolError:
 
 def _how_to_install(program: str) -> str:
     if program in _PYTHON_PACKAGES:
-        return (
-            f"Install it with 'python -m pip install {_PYTHON_PACKAGES[program]}' in the environment of poma."
-        )
+        return f"Install it with 'python -m pip install {_PYTHON_PACKAGES[program]}' in the environment of poma."
     if program not in _PACKAGES:
         return "Install it, or put its folder on the PATH."
     debian, conda = _PACKAGES[program]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from poma_assets.science.trimming_reports import parse_cutadapt_json
+from poma_assets.storage.staging import move_into_place, work_folder
 from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.staging import move_into_place, work_folder
 from poma_assets.tools.trimming import check_trimmed_reads
 from poma_assets.tools.versions import tool_version
 

@@ -19,7 +19,7 @@ from types import ModuleType
 import numpy as np
 
 from poma_assets.science.errors import FastqError
-from poma_assets.tools.staging import move_into_place, storage_error, work_folder
+from poma_assets.storage.staging import move_into_place, storage_error, work_folder
 
 
 def _fast_zlib() -> ModuleType:
@@ -106,9 +106,7 @@ class _FastqScan:
             (text[ends[:, 1] + 1] == _PLUS, 2, "a line that begins with +"),
             (ends[:, 3] - ends[:, 2] - 1 == lengths, 3, "as many qualities as bases"),
         )
-        faults = [
-            (int(np.argmin(good)), offset, expected) for good, offset, expected in checks if not good.all()
-        ]
+        faults = [(int(np.argmin(good)), offset, expected) for good, offset, expected in checks if not good.all()]
         if not faults:
             return
         record, offset, expected = min(faults)
@@ -143,9 +141,7 @@ def check_fastq_pair(fastq_1: Path, fastq_2: Path | None, *, sample: str) -> Fas
     """
     first = _scan(fastq_1, sample)
     if fastq_2 is None:
-        return FastqPairSummary(
-            first.reads, first.read_length_max, first.sha256, None, first.size_bytes, None
-        )
+        return FastqPairSummary(first.reads, first.read_length_max, first.sha256, None, first.size_bytes, None)
     if fastq_2.exists() and fastq_1.exists() and os.path.samefile(fastq_1, fastq_2):
         raise FastqError(
             "first and second reads are the same file",
@@ -155,9 +151,7 @@ def check_fastq_pair(fastq_1: Path, fastq_2: Path | None, *, sample: str) -> Fas
     second = _scan(fastq_2, sample)
     _check_pair(first, second, sample)
     longest = max(first.read_length_max, second.read_length_max)
-    return FastqPairSummary(
-        first.reads, longest, first.sha256, second.sha256, first.size_bytes, second.size_bytes
-    )
+    return FastqPairSummary(first.reads, longest, first.sha256, second.sha256, first.size_bytes, second.size_bytes)
 
 
 def count_fastq_reads(path: Path) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from poma_assets.science.errors import ToolError
+from poma_assets.storage.staging import move_into_place, work_folder
 from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.staging import move_into_place, work_folder
 from poma_assets.tools.versions import tool_version
 
 SMALL_FILE_BYTES = 16 * 1024**2
@@ -47,9 +47,7 @@ def run_fastqc(files: Sequence[Path], output_dir: Path, *, threads: int, log_pat
         environment = {"JAVA_TOOL_OPTIONS": f"{own} {_QUICK_JVM}".strip()}
     with work_folder(output_dir) as folder:
         argv: list[str | Path] = ["fastqc", "-q", "-t", str(min(threads, len(files))), "-o", folder, *files]
-        record = run_command(
-            argv, log_path=log_path, tool="FastQC", version=tool_version("fastqc"), env=environment
-        )
+        record = run_command(argv, log_path=log_path, tool="FastQC", version=tool_version("fastqc"), env=environment)
         made: dict[Path, Path] = {}
         for html, archive in fastqc_outputs(folder, files).values():
             if not html.is_file():
@@ -88,6 +86,4 @@ def read_fastqc_data(zip_path: Path) -> str:
         raise ToolError(
             f"the report of FastQC cannot be read: {error}", where=str(zip_path), fix="Run FastQC again."
         ) from error
-    raise ToolError(
-        "the report of FastQC has no fastqc_data.txt", where=str(zip_path), fix="Run FastQC again."
-    )
+    raise ToolError("the report of FastQC has no fastqc_data.txt", where=str(zip_path), fix="Run FastQC again.")

@@ -8,8 +8,8 @@ from typing import Literal
 
 from poma_assets.science.count_tables import parse_featurecounts, parse_featurecounts_summary
 from poma_assets.science.errors import ToolError
+from poma_assets.storage.staging import move_into_place, work_folder
 from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.staging import move_into_place, work_folder
 from poma_assets.tools.versions import tool_version
 
 _STRAND = {"unstranded": "0", "forward": "1", "reverse": "2"}
@@ -49,9 +49,7 @@ def run_featurecounts(
         argv: list[str | Path] = ["featureCounts", "-T", str(threads), "-s", _STRAND[strandedness]]
         argv += ["-p", "--countReadPairs", "-B", "-C"] if paired else []
         argv += ["-t", "exon", "-g", "gene_id", "--tmpDir", folder, "-a", annotation, "-o", made, bam]
-        record = run_command(
-            argv, log_path=log_path, tool="featureCounts", version=tool_version("featureCounts")
-        )
+        record = run_command(argv, log_path=log_path, tool="featureCounts", version=tool_version("featureCounts"))
         _check_table(made, summary, output, log_path)
         move_into_place({summary: output.with_name(summary.name), made: output})
     return record

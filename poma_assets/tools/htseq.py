@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from poma_assets.science.count_tables import parse_htseq_counts
+from poma_assets.storage.staging import move_into_place, work_folder
 from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.staging import move_into_place, work_folder
 from poma_assets.tools.versions import tool_version
 
 _STRANDED = {"unstranded": "no", "forward": "yes", "reverse": "reverse"}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from poma_assets.science.errors import NotEnoughDataError
+from poma_assets.storage.staging import move_into_place, replace_folder, work_folder
 from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.staging import move_into_place, replace_folder, work_folder
 from poma_assets.tools.versions import tool_version
 
 REPORT_NAME = "multiqc_report.html"

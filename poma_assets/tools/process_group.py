@@ -128,9 +128,7 @@ class ProgramRun:
 
     def _sample_memory(self) -> None:
         members = [self.pid, *_children(self.pid)]
-        self._sampled_memory_mib = max(
-            self._sampled_memory_mib, *(_peak_resident_mib(pid) for pid in members)
-        )
+        self._sampled_memory_mib = max(self._sampled_memory_mib, *(_peak_resident_mib(pid) for pid in members))
 
     def _peak_memory_mib(self, reported_mib: float) -> float:
         # In ru_maxrss a child inherits the memory of the process that started it (measured: /bin/true from a

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 
 from poma_assets.science.errors import NotEnoughDataError, ToolError
+from poma_assets.storage.staging import move_into_place, work_folder
 from poma_assets.tools.bam import check_bam, index_bam
 from poma_assets.tools.command import CommandRecord, run_command
 from poma_assets.tools.fastq_files import has_reads
-from poma_assets.tools.staging import move_into_place, work_folder
 from poma_assets.tools.star_index import (
     GENE_COUNTS_FILE,
     build_star_index,

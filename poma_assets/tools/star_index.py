@@ -10,8 +10,8 @@ import zlib
 from pathlib import Path
 
 from poma_assets.science.errors import ReferenceFilesError, ToolError
+from poma_assets.storage.staging import replace_folder, work_folder
 from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.staging import replace_folder, work_folder
 from poma_assets.tools.versions import tool_version
 
 GENOME_FILES = ("Genome", "SA", "SAindex", "chrName.txt", "chrLength.txt", "genomeParameters.txt")

@@ -47,9 +47,7 @@ def tool_version(program: str) -> str:
             pass  # A program on the PATH from another environment: ask it.
     with tempfile.TemporaryDirectory(prefix="poma-version-") as folder:
         log = Path(folder) / "version.log"
-        run_command(
-            [path, _VERSION_ARGUMENT.get(program, "--version")], log_path=log, tool=program, timeout_s=120
-        )
+        run_command([path, _VERSION_ARGUMENT.get(program, "--version")], log_path=log, tool=program, timeout_s=120)
         said = log.read_text(errors="replace").partition("\n")[2]
     match = _VERSION.search(said)
     if match is None:

@@ -21,9 +21,7 @@ def databases(tmp_path):
         )
         ids = range(1, 502)
         connection.executemany("INSERT INTO genes VALUES (?, ?)", [(i, str(i * 10)) for i in ids])
-        connection.executemany(
-            "INSERT INTO gene_info VALUES (?, '', ?)", [(i, f"S{502 - i:03d}") for i in ids]
-        )
+        connection.executemany("INSERT INTO gene_info VALUES (?, '', ?)", [(i, f"S{502 - i:03d}") for i in ids])
         connection.executemany("INSERT INTO ensembl VALUES (?, ?)", [(100, "E1"), (9, "E3"), (9, "E2")])
         for term, size in (("GO:4", 4), ("GO:3", 5), ("GO:2", 500), ("GO:1", 501)):
             rows = [(i, term, evidence) for i in range(1, size + 1) for evidence in ("IEA", "IDA")]

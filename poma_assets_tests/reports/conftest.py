@@ -21,9 +21,7 @@ def make_samples() -> pd.DataFrame:
             for replicate in "123":
                 sample = f"{line.replace('.', '')}_{treatment[:4]}_{replicate}"
                 metadata = json.dumps({"cell_line": line, "note": HOSTILE})
-                rows.append(
-                    (sample, "auto", line, "myeloma", sensitivity, treatment, dose, 24.0, replicate, metadata)
-                )
+                rows.append((sample, "auto", line, "myeloma", sensitivity, treatment, dose, 24.0, replicate, metadata))
     frame = pd.DataFrame(
         rows,
         columns=[
@@ -174,9 +172,7 @@ def make_sample_tables(samples: pd.DataFrame) -> dict[str, pd.DataFrame]:
     ids = samples["sample_id"].tolist()
     kept = ids[:-1]
     n = len(ids)
-    scores = rng.normal(0, 1, (len(kept), 2)) + np.array(
-        [[8 * (i // 6), 5 * (i // 3 % 2)] for i in range(len(kept))]
-    )
+    scores = rng.normal(0, 1, (len(kept), 2)) + np.array([[8 * (i // 6), 5 * (i // 3 % 2)] for i in range(len(kept))])
     statuses = [*(["pass"] * (n - 2)), "warn", "fail"]
     metrics = [("uniquely_mapped_pct", ">= 70", "< 50", 91.2), ("rin", ">= 7", "< 5", None)]
     return {

@@ -20,9 +20,7 @@ def test_only_this_contrast_is_shown(contrast_inputs):
 
 def test_contrast_without_any_result_says_so():
     html = render_contrast_report(
-        ContrastReportInputs(
-            "study", "today", {"contrast_id": "x", "formula": "~ a + b", "contrast": HOSTILE}
-        )
+        ContrastReportInputs("study", "today", {"contrast_id": "x", "formula": "~ a + b", "contrast": HOSTILE})
     )
     assert "Differential expression has not been computed for this contrast." in html
     assert "No marker was judged." in html

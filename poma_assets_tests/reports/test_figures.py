@@ -66,9 +66,7 @@ EMPTY = {
     "effects": lambda: figures.verdict_effects_figure(declared_frame(None, "marker_verdicts")),
     "counts": lambda: figures.verdict_counts_figure(declared_frame(None, "marker_verdicts")),
     "gsea": lambda: figures.enrichment_dot_figure(declared_frame(None, "enrichment")),
-    "markers": lambda: figures.marker_expression_figure(
-        declared_frame(None, "normalised_expression"), {}, {}
-    ),
+    "markers": lambda: figures.marker_expression_figure(declared_frame(None, "normalised_expression"), {}, {}),
 }
 
 

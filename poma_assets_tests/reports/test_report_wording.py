@@ -41,13 +41,9 @@ def test_safe_json_cannot_end_a_script_and_keeps_the_values():
 
 def test_inclusion_in_words():
     frame = pd.DataFrame({"sample_id": ["a", "b"], "included": [True, False], "reason": [None, "QC"]})
-    assert (
-        wording.inclusion_sentence(frame.iloc[:1], 1)
-        == "1 sample is in the sheet: 1 entered the count matrix."
-    )
+    assert wording.inclusion_sentence(frame.iloc[:1], 1) == "1 sample is in the sheet: 1 entered the count matrix."
     assert wording.inclusion_sentence(frame, 3) == (
-        "3 samples are in the sheet: 1 entered the count matrix and 1 was left out. "
-        "1 sample has not been judged yet."
+        "3 samples are in the sheet: 1 entered the count matrix and 1 was left out. 1 sample has not been judged yet."
     )
     assert wording.inclusion_remarks(frame) == [("b", False, "QC")]
 
@@ -70,13 +66,8 @@ def test_genes_in_words():
         "3 genes of 9 tested differ (FDR below 0.05 and at least 1 in absolute log2 fold change): "
         "2 higher and 1 lower in poma."
     )
-    assert (
-        wording.genes_sentence(tested=0, total=10, up=0, down=0, **common)
-        == "None of 10 genes could be tested."
-    )
-    assert wording.genes_sentence(tested=5, total=10, up=0, down=0, **common).startswith(
-        "None of 5 tested genes"
-    )
+    assert wording.genes_sentence(tested=0, total=10, up=0, down=0, **common) == "None of 10 genes could be tested."
+    assert wording.genes_sentence(tested=5, total=10, up=0, down=0, **common).startswith("None of 5 tested genes")
 
 
 def test_agreement_in_words_counts_the_union():

@@ -72,9 +72,7 @@ def test_page_is_well_formed_and_links_within_it_lead_somewhere(page):
     assert page.unbalanced == []
     ids = page.attribute("id")
     assert {href[1:] for href in page.attribute("href") if href.startswith("#")} <= set(ids)
-    elements = [
-        attrs["id"] for tag, attrs in page.tags if attrs.get("id") and tag in ("tr", "section", "script")
-    ]
+    elements = [attrs["id"] for tag, attrs in page.tags if attrs.get("id") and tag in ("tr", "section", "script")]
     assert len(elements) == len(set(elements))
 
 
@@ -161,9 +159,7 @@ def test_methods_name_only_what_was_done(page):
     assert "STAR (Dobin 2013)" in page.text
     assert "cutadapt (Martin 2011)" in page.text
     assert "fastp" not in page.text
-    counts_only = replace(
-        make_study_inputs(50), tables={"de_results": make_study_inputs(50).tables["de_results"]}
-    )
+    counts_only = replace(make_study_inputs(50), tables={"de_results": make_study_inputs(50).tables["de_results"]})
     text = Page(render_study_report(counts_only)).text
     assert "PyDESeq2" in text
     assert "Dobin" not in text
@@ -188,9 +184,7 @@ def test_any_table_may_be_the_only_one(alone):
 
 def test_all_tables_may_be_empty():
     inputs = make_study_inputs(20)
-    page = Page(
-        render_study_report(replace(inputs, tables={k: v.iloc[:0] for k, v in inputs.tables.items()}))
-    )
+    page = Page(render_study_report(replace(inputs, tables={k: v.iloc[:0] for k, v in inputs.tables.items()})))
     assert page.unbalanced == []
     assert "No contrast is declared" in page.text
 
@@ -209,9 +203,7 @@ def test_what_is_missing_is_said():
 
 def test_contrast_where_no_gene_could_be_tested():
     inputs = make_study_inputs(30, contrasts=("one",))
-    de = inputs.tables["de_results"].assign(
-        p_value=None, p_adjusted=None, log2_fold_change=None, status="all_zero"
-    )
+    de = inputs.tables["de_results"].assign(p_value=None, p_adjusted=None, log2_fold_change=None, status="all_zero")
     text = Page(render_study_report(replace(inputs, tables={**inputs.tables, "de_results": de}))).text
     assert "None of 30 genes could be tested." in text
     assert "No volcano plot: no gene was tested." in text

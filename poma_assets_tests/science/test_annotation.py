@@ -5,9 +5,7 @@ from poma_assets.science.errors import ReferenceFilesError
 from poma_assets.storage.schema import TABLES
 
 
-def line(
-    feature: str, start: int, end: int, attributes: str, seqname: str = "chr1", strand: str = "+"
-) -> str:
+def line(feature: str, start: int, end: int, attributes: str, seqname: str = "chr1", strand: str = "+") -> str:
     return f"{seqname}\ttest\t{feature}\t{start}\t{end}\t.\t{strand}\t.\t{attributes}\n"
 
 
@@ -30,10 +28,7 @@ def test_union_lengths_agree_with_sets_of_bases() -> None:
     bases: dict[str, set[tuple[str, int]]] = {}
     for gene, seqname, start, size in exons:
         bases.setdefault(gene, set()).update((seqname, base) for base in range(start, start + size + 1))
-    lines = [
-        line("exon", start, start + size, f'gene_id "{gene}";', seqname)
-        for gene, seqname, start, size in exons
-    ]
+    lines = [line("exon", start, start + size, f'gene_id "{gene}";', seqname) for gene, seqname, start, size in exons]
     genes = parse_gtf_genes(lines, source="x").set_index("gene_id")["length_bp"]
     assert genes.to_dict() == {gene: len(covered) for gene, covered in bases.items()}
 
@@ -108,9 +103,7 @@ def test_gtf_messages_name_the_line() -> None:
     assert "line 2: an exon has no gene_id (found 'transcript_id \"t\";'" in refused(
         [good, line("exon", 1, 5, 'transcript_id "t";')]
     )
-    assert "line 2: the line is no line of a GTF file (found 4 fields" in refused(
-        [good, "chr1\ta\texon\t5\n"]
-    )
+    assert "line 2: the line is no line of a GTF file (found 4 fields" in refused([good, "chr1\ta\texon\t5\n"])
     assert "line 1: this is GFF3, not GTF" in refused(["##gff-version 3\n"])
     gff3 = refused([line("exon", 1, 5, "ID=exon:1;Parent=transcript:t")])
     assert "line 1: this is GFF3, not GTF" in gff3

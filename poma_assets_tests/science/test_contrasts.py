@@ -120,8 +120,7 @@ def test_numeric_levels_are_compared_as_numbers(table: pd.DataFrame) -> None:
         ({"variable": "treatment", "reference": "DMSO", "target": "pomalidomide"}, "drug_vs_vehicle"),
         ({"variable": "treatment", "reference": "pomalidomide", "target": "DMSO"}, "other"),
         (
-            {"variable": "sensitivity", "reference": "sensitive", "target": "resistant"}
-            | {"subset": "treatment=DMSO"},
+            {"variable": "sensitivity", "reference": "sensitive", "target": "resistant"} | {"subset": "treatment=DMSO"},
             "resistant_vs_sensitive_at_vehicle",
         ),
         (
@@ -170,9 +169,7 @@ def test_vehicle_is_found_in_any_case_and_declared_kind_wins(table: pd.DataFrame
 
 
 def test_sensitivity_is_never_inferred_from_a_line(table: pd.DataFrame) -> None:
-    baseline = replace(
-        BARE, variable="cell_line", reference="MM.1S", target="MM.1S-R", subset="treatment=DMSO"
-    )
+    baseline = replace(BARE, variable="cell_line", reference="MM.1S", target="MM.1S-R", subset="treatment=DMSO")
     unknown = table.assign(sensitivity="unknown")
     assert contrast_kind(baseline, unknown, VEHICLE) == "other"
     assert contrast_kind(baseline, table.drop(columns="sensitivity"), VEHICLE) == "other"
@@ -192,9 +189,7 @@ def test_reverse_sign_is_refused(table: pd.DataFrame) -> None:
         "contrast, or declare 'kind' as other if no marker is to be judged by it"
     )
     assert contrast_kind(replace(contrast, kind="other"), table, VEHICLE) == "other"
-    drug = replace(
-        BARE, variable="treatment", reference="pomalidomide", target="DMSO", kind="drug_vs_vehicle"
-    )
+    drug = replace(BARE, variable="treatment", reference="pomalidomide", target="DMSO", kind="drug_vs_vehicle")
     with pytest.raises(ContrastError, match=r"found DMSO minus pomalidomide.*Swap reference and target"):
         contrast_kind(drug, table, VEHICLE)
 

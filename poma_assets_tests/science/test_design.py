@@ -74,9 +74,7 @@ def test_numeric_variable() -> None:
 def test_blocking_factor_with_one_level_is_left_out_with_a_warning() -> None:
     design = build_design(replace(DRUG, blocking=("line",)), design_table())
     assert list(design.matrix.columns) == ["Intercept", "treatment[pom 1-uM]"]
-    assert design.warnings == (
-        "line is MM.1S in all samples of this contrast and was left out of the design",
-    )
+    assert design.warnings == ("line is MM.1S in all samples of this contrast and was left out of the design",)
 
 
 def test_confounding_is_told_in_words() -> None:
@@ -121,10 +119,7 @@ def test_confounding_through_two_factors_names_the_columns() -> None:
 def test_missing_cell_of_an_interaction() -> None:
     table = design_table(3, ("A", "B")).iloc[:9]
     message = refused(replace(FORMULA, contrast="0,0,0,1"), table)
-    assert (
-        "no sample carries treatment[pom 1-uM]:line[B]: that combination of levels was not measured"
-        in message
-    )
+    assert "no sample carries treatment[pom 1-uM]:line[B]: that combination of levels was not measured" in message
 
 
 def test_no_replicates() -> None:
@@ -142,9 +137,7 @@ def test_no_replicates() -> None:
 def test_one_sample_in_an_arm_is_a_warning() -> None:
     design = build_design(DRUG, design_table(3).iloc[:4])
     assert design.n_target == 1
-    assert design.warnings[1] == (
-        "the target arm has one sample only (MM.1S_pom 1-uM_1), so no marker can be judged"
-    )
+    assert design.warnings[1] == ("the target arm has one sample only (MM.1S_pom 1-uM_1), so no marker can be judged")
 
 
 def test_level_lost_by_the_subset() -> None:
@@ -166,8 +159,7 @@ def test_missing_metadata_names_the_samples() -> None:
     table = design_table(3)
     table.loc[["MM.1S_DMSO_2", "MM.1S_DMSO_3"], "batch"] = None
     assert (
-        "batch is not recorded for every sample of this contrast (found no batch for "
-        "MM.1S_DMSO_2, MM.1S_DMSO_3;"
+        "batch is not recorded for every sample of this contrast (found no batch for MM.1S_DMSO_2, MM.1S_DMSO_3;"
     ) in refused(replace(DRUG, blocking=("batch",)), table)
     assert "batch is not recorded" in refused(replace(FORMULA, formula="~ batch", contrast="0,1,0"), table)
 
@@ -186,9 +178,7 @@ def test_interaction_arms_and_smallest_cells() -> None:
 
 def test_formula_arms_of_one_line_and_by_sign() -> None:
     table = design_table(3, ("A", "B"))
-    only_b = build_design(
-        replace(FORMULA, contrast="treatment[pom 1-uM] + treatment[pom 1-uM]:line[B]"), table
-    )
+    only_b = build_design(replace(FORMULA, contrast="treatment[pom 1-uM] + treatment[pom 1-uM]:line[B]"), table)
     assert only_b.target_samples == tuple(f"B_pom 1-uM_{n}" for n in (1, 2, 3))
     assert only_b.reference_samples == tuple(f"B_DMSO_{n}" for n in (1, 2, 3))
     by_sign = build_design(replace(FORMULA, formula="~ batch + line", contrast="line[B]"), table)
@@ -197,18 +187,14 @@ def test_formula_arms_of_one_line_and_by_sign() -> None:
 
 
 def test_reference_of_a_formula_contrast_is_its_base_level() -> None:
-    contrast = replace(
-        DRUG, reference="pom 1-uM", target="DMSO", formula="~ treatment", contrast="treatment[DMSO]"
-    )
+    contrast = replace(DRUG, reference="pom 1-uM", target="DMSO", formula="~ treatment", contrast="treatment[DMSO]")
     design = build_design(contrast, design_table())
     assert list(design.matrix.columns) == ["Intercept", "treatment[DMSO]"]
     assert all("DMSO" in sample for sample in design.target_samples)
 
 
 def test_repeated_replicate_numbers_are_a_warning() -> None:
-    crossed = design_table(2, ("A", "B")).assign(
-        replicate=["1", "2"] * 4, cell_line=lambda frame: frame["line"]
-    )
+    crossed = design_table(2, ("A", "B")).assign(replicate=["1", "2"] * 4, cell_line=lambda frame: frame["line"])
     assert build_design(DRUG, crossed).warnings == ()
     repeated = design_table(4).assign(replicate=["1", "2", "3", "3"] * 2, batch="x")
     (warning,) = build_design(DRUG, repeated).warnings
@@ -218,9 +204,7 @@ def test_repeated_replicate_numbers_are_a_warning() -> None:
     )
 
 
-COUNTS = pd.DataFrame(
-    {"b": [0, 5], "a": [2.0, 7.0], "c": [0, 0]}, index=pd.Index(["g1", "g2"], name="gene_id")
-)
+COUNTS = pd.DataFrame({"b": [0, 5], "a": [2.0, 7.0], "c": [0, 0]}, index=pd.Index(["g1", "g2"], name="gene_id"))
 
 
 def test_counts_are_aligned_by_name() -> None:

@@ -79,9 +79,7 @@ def test_bad_weights(text: str, part: str) -> None:
     assert part in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "formula", ["~ treatment + (", "~ cell line", "~ C(batch", "~ [ )", "~ numeric(treatment)"]
-)
+@pytest.mark.parametrize("formula", ["~ treatment + (", "~ cell line", "~ C(batch", "~ [ )", "~ numeric(treatment)"])
 def test_broken_formulas(formula: str) -> None:
     with pytest.raises(DesignError, match="the formula cannot be read: ") as caught:
         formula_matrix(formula, TABLE, where="contrast c")

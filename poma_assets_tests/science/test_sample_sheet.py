@@ -95,9 +95,7 @@ def test_words_that_may_be_levels_are_not_missing() -> None:
 
 
 def test_design_table_types_and_texts() -> None:
-    text = rows(
-        "A,a.fq.gz,0.50,01,T.47D", "B,b.fq.gz,,2,MM.1S", header="sample,fastq_1,dose_um,passage,cell_line"
-    )
+    text = rows("A,a.fq.gz,0.50,01,T.47D", "B,b.fq.gz,,2,MM.1S", header="sample,fastq_1,dose_um,passage,cell_line")
     table = parse_sample_sheet(text, source="s.csv").design_table()
     assert list(table.columns) == ["dose_um", "passage", "cell_line"]
     assert table.index.name == "sample_id"
@@ -244,9 +242,7 @@ def test_bad_sheet_is_refused_in_words(name: str) -> None:
 
 SHEETS = st.lists(
     st.tuples(
-        st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,8}", fullmatch=True).filter(
-            lambda text: text.lower() != "na"
-        ),
+        st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,8}", fullmatch=True).filter(lambda text: text.lower() != "na"),
         st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=8),
     ),
     min_size=1,

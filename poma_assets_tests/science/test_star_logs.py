@@ -84,7 +84,5 @@ def test_reads_per_gene():
 
 
 def test_truncated_reads_per_gene():
-    with pytest.raises(
-        CountsError, match=r"x, line 8: the row has another number of columns \(found 2 columns"
-    ):
+    with pytest.raises(CountsError, match=r"x, line 8: the row has another number of columns \(found 2 columns"):
         parse_reads_per_gene(COUNTS[: COUNTS.rindex("\t0")], source="x")

@@ -117,9 +117,7 @@ def test_digest_is_the_same_in_another_process_and_release() -> None:
     )
     known = "c3f8dcfef13eaed4404650b8f97f1886e977dae7f51450e7bb8cb7b1545e9e73"
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert result.stdout.strip() == known
 
 

@@ -64,9 +64,7 @@ def test_counts_with_a_fractional_fill_are_floats(warehouse: Warehouse) -> None:
 
 def test_the_matrix_may_be_turned(warehouse: Warehouse) -> None:
     where = {"counter": "star"}
-    matrix = warehouse.read_matrix(
-        "gene_counts", row="sample_id", column="gene_id", value="count", where=where
-    )
+    matrix = warehouse.read_matrix("gene_counts", row="sample_id", column="gene_id", value="count", where=where)
     assert (matrix.index.name, matrix.columns.name) == ("sample_id", "gene_id")
     assert matrix.loc["S2", "g2"] == 30
 

@@ -30,13 +30,9 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         row("samples", sample_id="S1", treatment="DMSO"),
         row("samples", sample_id="S2", treatment="POM"),
     ]
-    quality = [
-        row("sample_quality", sample_id="S1", metric=m, status=s)
-        for m, s in (("rin", "fail"), ("gc", "warn"))
-    ]
+    quality = [row("sample_quality", sample_id="S1", metric=m, status=s) for m, s in (("rin", "fail"), ("gc", "warn"))]
     expression = [
-        row("normalised_expression", sample_id=s, gene_id="ENSG1", cpm=c)
-        for s, c in (("S1", 9.0), ("S2", 4.0))
+        row("normalised_expression", sample_id=s, gene_id="ENSG1", cpm=c) for s, c in (("S1", 9.0), ("S2", 4.0))
     ]
     tested = [
         row(
@@ -92,9 +88,7 @@ def test_the_copy_holds_all_tables_with_comments(warehouse: Warehouse, tmp_path:
     views = dict(rows_of(target, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"))
     assert set(views) == {"v_verdicts", "v_top_genes", "v_sample_overview", "v_marker_expression"}
     assert all(views.values())
-    assert [path.name for path in target.parent.iterdir() if not path.name.startswith(".")] == [
-        "study.duckdb"
-    ]
+    assert [path.name for path in target.parent.iterdir() if not path.name.startswith(".")] == ["study.duckdb"]
 
 
 def test_the_views_show_what_they_say(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -107,9 +101,7 @@ def test_the_views_show_what_they_say(warehouse: Warehouse, tmp_path: Path) -> N
     ]
     top = rows_of(target, "SELECT gene_id, rank FROM v_top_genes")
     assert top == [(f"ENSG{59 - i}", i + 1) for i in range(50)]
-    overview = (
-        "SELECT sample_id, treatment, included, quality_failures, quality_warnings FROM v_sample_overview"
-    )
+    overview = "SELECT sample_id, treatment, included, quality_failures, quality_warnings FROM v_sample_overview"
     assert rows_of(target, overview) == [("S1", "DMSO", None, 1, 1), ("S2", "POM", True, None, None)]
     expression = "SELECT gene_symbol, sample_id, treatment, cpm FROM v_marker_expression"
     assert rows_of(target, expression) == [("IRF4", "S1", "DMSO", 9.0), ("IRF4", "S2", "POM", 4.0)]

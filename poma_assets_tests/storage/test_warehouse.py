@@ -44,9 +44,7 @@ def test_rows_are_stored_and_replaced_within_their_partition(warehouse: Warehous
 
 
 def test_column_order_and_index_of_the_frame_do_not_matter(warehouse: Warehouse) -> None:
-    frame = counts("S1", {"a": 1, "b": 2})[["count", "counter", "gene_id", "sample_id"]].set_index(
-        pd.Index([5, 5])
-    )
+    frame = counts("S1", {"a": 1, "b": 2})[["count", "counter", "gene_id", "sample_id"]].set_index(pd.Index([5, 5]))
     store(warehouse, {"gene_counts": frame})
     assert stored_counts(warehouse, "S1") == {"a": 1, "b": 2}
 
@@ -149,18 +147,14 @@ def write_whole(warehouse: Warehouse, tables: dict[str, pd.DataFrame]) -> None:
 
 
 def test_a_table_without_partitions_is_replaced_as_a_whole(warehouse: Warehouse) -> None:
-    frame = pd.DataFrame(
-        {"sample_id": ["S1", "S2"], "size_factor": [0.5, 2.0], "library_size": 10, "method": "ratio"}
-    )
+    frame = pd.DataFrame({"sample_id": ["S1", "S2"], "size_factor": [0.5, 2.0], "library_size": 10, "method": "ratio"})
     write_whole(warehouse, {"size_factors": frame})
     write_whole(warehouse, {"size_factors": frame.iloc[1:]})
     assert warehouse.read("size_factors")["sample_id"].tolist() == ["S2"]
 
 
 def test_a_partition_must_be_named_by_the_tables_columns(warehouse: Warehouse) -> None:
-    with pytest.raises(
-        StorageError, match=r"table gene_counts.*found sample_id; expected sample_id, counter"
-    ):
+    with pytest.raises(StorageError, match=r"table gene_counts.*found sample_id; expected sample_id, counter"):
         store(
             warehouse,
             {"gene_counts": counts("S1", {})},
@@ -181,9 +175,7 @@ def test_every_declared_type_comes_back_as_it_went(warehouse: Warehouse) -> None
         frame["recorded_at"] = [moment]
         values = {"verdict_history": {"contrast_id": "c", "run_id": "r"}}
         store(warehouse, {"verdict_history": frame}, partition_values=values)
-        assert warehouse.read("verdict_history")["recorded_at"].tolist() == [
-            pd.Timestamp("2024-05-01 10:00:00.5")
-        ]
+        assert warehouse.read("verdict_history")["recorded_at"].tolist() == [pd.Timestamp("2024-05-01 10:00:00.5")]
     assert warehouse.read("verdict_history")["log2_fold_change"].tolist() == [-1.74]
 
 
@@ -192,22 +184,14 @@ def test_floats_come_back_bit_by_bit_and_nan_is_null(warehouse: Warehouse) -> No
     samples = [f"S{i}" for i in range(len(values))]
     write_whole(
         warehouse,
-        {
-            "size_factors": pd.DataFrame(
-                {"sample_id": samples, "size_factor": values, "library_size": 1, "method": "r"}
-            )
-        },
+        {"size_factors": pd.DataFrame({"sample_id": samples, "size_factor": values, "library_size": 1, "method": "r"})},
     )
     assert warehouse.read("size_factors")["size_factor"].to_numpy().tobytes() == np.array(values).tobytes()
-    assert (
-        warehouse.query("SELECT count(*) AS n FROM size_factors WHERE size_factor IS NULL")["n"].item() == 1
-    )
+    assert warehouse.query("SELECT count(*) AS n FROM size_factors WHERE size_factor IS NULL")["n"].item() == 1
 
 
 def test_steps_keep_what_a_step_was_made_from_and_its_cost(warehouse: Warehouse) -> None:
-    output = StepOutput(
-        tables={"gene_counts": counts("S1", {"a": 1, "b": 2})}, cost=StepCost(2.5, 1.5, 300.0)
-    )
+    output = StepOutput(tables={"gene_counts": counts("S1", {"a": 1, "b": 2})}, cost=StepCost(2.5, 1.5, 300.0))
     inputs = {"upstream": {"alignments[S1]": "abc"}, "path": Path("x")}
     before = pd.Timestamp.now("UTC").tz_localize(None)
     store(warehouse, {}, output=output, inputs=inputs, run_id="run-7", data_version="v7")
@@ -312,9 +296,7 @@ def test_forget_removes_a_withdrawn_sample_everywhere_and_only_it(warehouse: War
 def test_forgetting_a_contrast_keeps_samples_of_that_name_and_the_history(warehouse: Warehouse) -> None:
     store(warehouse, {"gene_counts": counts("X", {"a": 1})}, "X")
     agreement = pd.DataFrame([dict.fromkeys(TABLES["engine_agreement"].column_names)]).assign(contrast_id="X")
-    history = pd.DataFrame([dict.fromkeys(TABLES["verdict_history"].column_names)]).assign(
-        contrast_id="X", run_id="r"
-    )
+    history = pd.DataFrame([dict.fromkeys(TABLES["verdict_history"].column_names)]).assign(contrast_id="X", run_id="r")
     values = {
         "engine_agreement": {"contrast_id": "X"},
         "verdict_history": {"contrast_id": "X", "run_id": "r"},

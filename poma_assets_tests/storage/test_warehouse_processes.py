@@ -43,9 +43,7 @@ def last_acknowledged(pipe: Connection) -> int:
 
 def stored_generation(warehouse: Warehouse) -> int:
     """The number of the generation stored, after checking that it is whole and the only one."""
-    rows = warehouse.query(
-        "SELECT count, count(*) AS n FROM gene_counts WHERE sample_id = 'S1' GROUP BY count"
-    )
+    rows = warehouse.query("SELECT count, count(*) AS n FROM gene_counts WHERE sample_id = 'S1' GROUP BY count")
     number = int(rows["count"].item())
     assert rows["n"].item() == ROWS
     assert warehouse.read("count_assignment", {"sample_id": "S1"})["fragments"].tolist() == [number]

@@ -21,9 +21,7 @@ def counts(sample: str, values: Mapping[str, int], counter: str = "featurecounts
 
 def assignment(sample: str, fragments: Any, counter: str = "featurecounts") -> pd.DataFrame:
     """One row of ``count_assignment``."""
-    return pd.DataFrame(
-        {"sample_id": [sample], "counter": counter, "category": "Assigned", "fragments": [fragments]}
-    )
+    return pd.DataFrame({"sample_id": [sample], "counter": counter, "category": "Assigned", "fragments": [fragments]})
 
 
 def store(

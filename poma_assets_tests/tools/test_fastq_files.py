@@ -112,9 +112,7 @@ def test_flipped_byte_and_trailing_garbage(pair):
     damaged[len(damaged) // 2] ^= 0x55
     for content in (bytes(damaged), sound + b"garbage at the end, not gzip"):
         pair[0].write_bytes(content)
-        with pytest.raises(
-            FastqError, match=r"R1.fastq.gz: (the gzip file is damaged|line \d+ is not FASTQ)"
-        ):
+        with pytest.raises(FastqError, match=r"R1.fastq.gz: (the gzip file is damaged|line \d+ is not FASTQ)"):
             check_fastq_pair(*pair, sample="S1")
 
 

@@ -41,9 +41,7 @@ def reads(tmp_path_factory) -> tuple[Path, Path]:
     for i, length in enumerate(FRAGMENTS):
         # No adapter-like end in whole fragments: their reads must come back untouched.
         fragment = "".join(rng.choice(list("CT"), length))
-        for mate, (bases, adapter) in enumerate(
-            ((fragment, ADAPTER_1), (reverse_complement(fragment), ADAPTER_2))
-        ):
+        for mate, (bases, adapter) in enumerate(((fragment, ADAPTER_1), (reverse_complement(fragment), ADAPTER_2))):
             read = (bases + adapter + "".join(rng.choice(list("CT"), READ_BP)))[:READ_BP]
             texts[mate] += f"@pair{i}\n{read}\n+\n{QUALITIES}\n"
     paths = folder / "S1_raw_R1.fastq.gz", folder / "S1_raw_R2.fastq.gz"
@@ -83,12 +81,8 @@ def test_cutadapt_single_end_and_own_length(reads, tmp_path):
 
 def test_nothing_left_after_trimming(reads, tmp_path):
     outputs = tmp_path / "R1.fastq.gz", tmp_path / "R2.fastq.gz"
-    with pytest.raises(
-        NotEnoughDataError, match=r"no read is left after trimming.*found 0 of 200 read pairs"
-    ):
-        run_cutadapt(
-            *reads, *outputs, tmp_path / "S1.json", threads=1, min_length_bp=100, log_path=tmp_path / "log"
-        )
+    with pytest.raises(NotEnoughDataError, match=r"no read is left after trimming.*found 0 of 200 read pairs"):
+        run_cutadapt(*reads, *outputs, tmp_path / "S1.json", threads=1, min_length_bp=100, log_path=tmp_path / "log")
     assert not outputs[0].exists()
 
 

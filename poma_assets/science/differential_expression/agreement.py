@@ -63,9 +63,7 @@ def engine_agreement(
     p_left = left["p_adjusted"].to_numpy(dtype=float)
     p_right = right["p_adjusted"].to_numpy(dtype=float)
     found_left, found_right = p_left < alpha, p_right < alpha
-    same = np.sign(left["log2_fold_change"].to_numpy(float)) == np.sign(
-        right["log2_fold_change"].to_numpy(float)
-    )
+    same = np.sign(left["log2_fold_change"].to_numpy(float)) == np.sign(right["log2_fold_change"].to_numpy(float))
     agreement = np.select(
         [
             found_left & found_right & same,
@@ -91,9 +89,7 @@ def engine_agreement(
     statuses = zip(left["status"].to_numpy(), right["status"].to_numpy(), strict=True)
     frame["reason"] = pd.Series(
         [
-            _reason(
-                str(verdict), {"DESeq2": (p_left[i], status_left), "edgeR": (p_right[i], status_right)}, alpha
-            )
+            _reason(str(verdict), {"DESeq2": (p_left[i], status_left), "edgeR": (p_right[i], status_right)}, alpha)
             for i, (verdict, (status_left, status_right)) in enumerate(zip(agreement, statuses, strict=True))
         ],
         dtype=object,

@@ -226,9 +226,7 @@ def _collect(
     )
 
 
-def _covariances(
-    design: np.ndarray, beta: np.ndarray, dispersion: np.ndarray, scale: np.ndarray
-) -> np.ndarray:
+def _covariances(design: np.ndarray, beta: np.ndarray, dispersion: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Return the sandwich covariance of the ridge fit per gene, natural log scale.
 
     Fitted means below 0.5 count as 0.5, as in R's ``nbinomWaldTest(minmu = 0.5)``; PyDESeq2 leaves that out,
@@ -287,8 +285,7 @@ def _with_status(results: pd.DataFrame, fit: Deseq2Fit, threshold: float) -> pd.
         (
             unadjusted,
             "low_count",
-            f"mean normalised count below {threshold:.3g}, the threshold of independent filtering: "
-            "no adjusted p value",
+            f"mean normalised count below {threshold:.3g}, the threshold of independent filtering: no adjusted p value",
         ),
     ]
     conditions = [case[0] for case in cases]
@@ -302,7 +299,5 @@ def _contrast_weights(fit: Deseq2Fit, coefficient: str | np.ndarray) -> np.ndarr
     if not isinstance(coefficient, str):
         return require_weights(coefficient, fit.coefficients)
     if coefficient not in fit.coefficients:
-        raise DesignError(
-            "The design has no such coefficient", found=coefficient, expected=", ".join(fit.coefficients)
-        )
+        raise DesignError("The design has no such coefficient", found=coefficient, expected=", ".join(fit.coefficients))
     return np.array([float(name == coefficient) for name in fit.coefficients])

@@ -136,7 +136,5 @@ def _with_status(results: pd.DataFrame, keep: np.ndarray, all_zero: np.ndarray) 
         "filtered": "too few fragments in too many samples (edgeR's filterByExpr)",
         "tested": None,
     }
-    results["reason"] = pd.Series(
-        [reasons[status] for status in results["status"]], index=results.index, dtype=object
-    )
+    results["reason"] = pd.Series([reasons[status] for status in results["status"]], index=results.index, dtype=object)
     return results

@@ -34,9 +34,7 @@ def require_counts(counts: pd.DataFrame) -> pd.DataFrame:
         if len(repeated):
             raise CountsError(f"A {axis} id is there twice", found=repeated[0], expected="unique ids")
     if counts.empty:
-        raise CountsError(
-            "The count matrix is empty", found=f"{counts.shape[0]} genes x {counts.shape[1]} samples"
-        )
+        raise CountsError("The count matrix is empty", found=f"{counts.shape[0]} genes x {counts.shape[1]} samples")
     values = counts.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     wrong = np.argwhere(~np.isfinite(values) | (values < 0) | (values != np.floor(values)))
     if len(wrong):
@@ -48,9 +46,7 @@ def require_counts(counts: pd.DataFrame) -> pd.DataFrame:
             expected="raw fragments, such as 0 or 17",
             fix="Give raw counts, neither normalised nor logarithmic.",
         )
-    return pd.DataFrame(
-        values.astype(np.int64), index=counts.index.astype(str), columns=counts.columns.astype(str)
-    )
+    return pd.DataFrame(values.astype(np.int64), index=counts.index.astype(str), columns=counts.columns.astype(str))
 
 
 def require_depth(counts: pd.DataFrame) -> pd.DataFrame:
@@ -121,9 +117,7 @@ def _require_fittable(design: pd.DataFrame) -> None:
     if design.index.has_duplicates or design.columns.has_duplicates:
         raise DesignError("A sample or coefficient is in the design twice")
     if not np.isfinite(design.to_numpy()).all():
-        raise DesignError(
-            "The design has missing values", fix="Fill the metadata of all samples of the contrast."
-        )
+        raise DesignError("The design has missing values", fix="Fill the metadata of all samples of the contrast.")
     if len(design.drop_duplicates()) < 2:
         raise DesignError("All samples of the design are in one group", expected="two levels at least")
     rank = int(np.linalg.matrix_rank(design.to_numpy()))

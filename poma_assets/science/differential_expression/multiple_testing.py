@@ -53,9 +53,7 @@ def independent_filtering(means: np.ndarray, p_values: np.ndarray, alpha: float)
     lowest = float(np.mean(means == 0))
     quantiles = np.linspace(lowest, 0.95 if lowest < 0.95 else 1.0, _FILTER_STEPS)
     thresholds = np.quantile(means, quantiles)
-    found = np.array(
-        [np.sum(benjamini_hochberg(p_values[means >= threshold]) < alpha) for threshold in thresholds]
-    )
+    found = np.array([np.sum(benjamini_hochberg(p_values[means >= threshold]) < alpha) for threshold in thresholds])
     chosen = 0
     if found.max() > 10:
         smooth = lowess(quantiles, found.astype(float), 0.2)

@@ -257,9 +257,7 @@ def _null_distributions(
     return nulls
 
 
-def _significance(
-    tested: list[TestedSet], observed: _Scores, nulls: Mapping[int, _Null]
-) -> tuple[_Floats, _Floats]:
+def _significance(tested: list[TestedSet], observed: _Scores, nulls: Mapping[int, _Null]) -> tuple[_Floats, _Floats]:
     """Normalised scores and p values of the tested sets."""
     normalised = np.empty(len(tested))
     p_value = np.empty(len(tested))

@@ -99,9 +99,7 @@ def parse_gmt(text: str, *, name: str, source: str) -> GeneSetCollection:
 def _parse_line(line: str, where: str) -> GeneSet:
     """One line of GMT."""
     if "\x00" in line:
-        raise GeneSetError(
-            "This is not a text file", where=where, expected="a GMT file", fix="Give a GMT file."
-        )
+        raise GeneSetError("This is not a text file", where=where, expected="a GMT file", fix="Give a GMT file.")
     fields = [field.strip() for field in line.split("\t")]
     if len(fields) < 3:
         raise GeneSetError(

@@ -74,9 +74,7 @@ def rank_genes(de_results: pd.DataFrame) -> RankedGenes:
     tested = genes[np.isfinite(genes["statistic"].astype(float)) & genes["p_value"].notna()]
     symbols = tested["gene_name"].where(tested["gene_name"].fillna("") != "", tested["gene_id"])
     tested = tested.assign(gene_symbol=symbols.astype(str))
-    kept = tested.sort_values(["base_mean", "gene_id"], ascending=[False, True]).drop_duplicates(
-        "gene_symbol"
-    )
+    kept = tested.sort_values(["base_mean", "gene_id"], ascending=[False, True]).drop_duplicates("gene_symbol")
     kept = kept.sort_values(["statistic", "gene_id"], ascending=[False, True]).set_index("gene_symbol")
     return RankedGenes(
         statistic=kept["statistic"].astype(float),

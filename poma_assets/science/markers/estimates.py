@@ -25,9 +25,7 @@ class MarkerEstimates:
         Gene ids of the count matrix.
     """
 
-    def __init__(
-        self, deseq2: pd.DataFrame, edger: pd.DataFrame | None, counted_genes: pd.Index[str]
-    ) -> None:
+    def __init__(self, deseq2: pd.DataFrame, edger: pd.DataFrame | None, counted_genes: pd.Index[str]) -> None:
         self._deseq2 = _by_gene(deseq2)
         self._edger = {} if edger is None else _by_gene(edger)
         self._ids: dict[str, set[str]] = defaultdict(set)

@@ -41,9 +41,7 @@ def applicable(hypotheses: Sequence[Hypothesis], facts: ContrastFacts) -> list[H
     of_kind = [h for h in hypotheses if h.contrast_kind in (facts.kind, "none")]
     fitting = {(h.gene_symbol, h.contrast_kind) for h in of_kind if context_gate(h, facts) is None}
     return [
-        h
-        for h in of_kind
-        if not (_is_for_other_sensitivity(h, facts) and (h.gene_symbol, h.contrast_kind) in fitting)
+        h for h in of_kind if not (_is_for_other_sensitivity(h, facts) and (h.gene_symbol, h.contrast_kind) in fitting)
     ]
 
 
@@ -66,9 +64,7 @@ def context_gate(hypothesis: Hypothesis, facts: ContrastFacts) -> GateStop | Non
     """Stop where the cells are not those, or not declared to be those, of which the hypothesis speaks."""
     expected = " or ".join(str(context) for context in hypothesis.contexts)
     if not facts.cell_contexts:
-        return GateStop(
-            "context", f"expected in {expected}, but the sample sheet does not record cell_context"
-        )
+        return GateStop("context", f"expected in {expected}, but the sample sheet does not record cell_context")
     if not facts.cell_contexts <= {context.cells for context in hypothesis.contexts}:
         found = " and ".join(sorted(facts.cell_contexts))
         return GateStop("context", f"expected in {expected}, not in {found}")
@@ -117,9 +113,7 @@ def floor_gate(
     needed = min(facts.n_reference, facts.n_target)
     if any(number >= min(needed, max(1, len(arms[name]))) for name, number in expressed.items()):
         return None
-    found = " and ".join(
-        f"{n} of {len(arms[name])} samples of the {name} arm" for name, n in expressed.items()
-    )
+    found = " and ".join(f"{n} of {len(arms[name])} samples of the {name} arm" for name, n in expressed.items())
     return GateStop(
         "below_floor", f"CPM >= {FLOOR_CPM:g} and >= {FLOOR_COUNTS} counts in {found}, but needed in {needed}"
     )
@@ -184,9 +178,7 @@ def sample_problems(
             (overridden if lifted else blocking).append(text + lifted)
     for row in sample_quality.to_dict("records"):
         if row["sample_id"] in samples and row["status"] == "fail":
-            text = (
-                f"{row['sample_id']} failed {row['metric']} ({_value(row['value'])}, fails if {row['fail']})"
-            )
+            text = f"{row['sample_id']} failed {row['metric']} ({_value(row['value'])}, fails if {row['fail']})"
             lifted = _override(overrides, row["sample_id"], (row["metric"],))
             (overridden if lifted else blocking).append(text + lifted)
     return SampleProblems(tuple(blocking), tuple(overridden))

@@ -256,9 +256,7 @@ def _outlier_log2(
 def _light_chain(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
     kappa, lambda_ = (roles.get(f"light_chain_{chain}", ()) for chain in ("kappa", "lambda"))
     if not (sample.known(kappa) and sample.known(lambda_)):
-        return _Finding(
-            line.light_chain or "not known", "not annotated", "not_assessed", "gene not annotated"
-        )
+        return _Finding(line.light_chain or "not known", "not annotated", "not_assessed", "gene not annotated")
     chains = {
         chain: max(sample.known(genes), key=lambda symbol: sample.cpm[symbol])
         for chain, genes in (("kappa", kappa), ("lambda", lambda_))
@@ -297,11 +295,7 @@ def _translocation_outlier(line: _Line, sample: _Expression, roles: _Roles) -> _
     found = [symbol for symbol in symbols if states[symbol] in ("outlier", "high")]
     detail = ", ".join(
         sample.figure(symbol)
-        + (
-            f" (log2 {sample.outlier_log2[symbol]:+.1f} over other lines)"
-            if symbol in sample.outlier_log2
-            else ""
-        )
+        + (f" (log2 {sample.outlier_log2[symbol]:+.1f} over other lines)" if symbol in sample.outlier_log2 else "")
         for symbol in symbols
     )
     observed = ";".join(found) or "none"
@@ -348,9 +342,7 @@ def _sex(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
 
 def _lineage(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
     """Markers of other lineages; CD20 (MS4A1) belongs to lines with CCND1 translocated."""
-    genes = sample.known(
-        [s for role, symbols in roles.items() if role.startswith("contaminant_") for s in symbols]
-    )
+    genes = sample.known([s for role, symbols in roles.items() if role.startswith("contaminant_") for s in symbols])
     if "CCND1" in line.outliers:
         genes = [symbol for symbol in genes if symbol != "MS4A1"]
     if not genes:

@@ -111,9 +111,7 @@ def _match(
     """Return symbol, sign and z of the signature genes that were tested, and z of all tested genes."""
     statistic = deseq2["statistic"].astype(float)
     tested = deseq2[np.isfinite(statistic) & (deseq2["status"] != "outlier")]
-    by_id = {
-        strip_version(str(g)): float(z) for g, z in zip(tested["gene_id"], tested["statistic"], strict=True)
-    }
+    by_id = {strip_version(str(g)): float(z) for g, z in zip(tested["gene_id"], tested["statistic"], strict=True)}
     named = tested.drop_duplicates("gene_name", keep=False)
     by_symbol = {str(g): float(z) for g, z in zip(named["gene_name"], named["statistic"], strict=True)}
     symbols, signs, z_values = [], [], []

@@ -131,14 +131,11 @@ def label_uncoupled(judgements: Sequence[Judgement]) -> None:
         for judgement in (axis, uncoupled):
             judgement.flag(
                 "engaged_uncoupled",
-                f"{AXIS_GENE} is down and {UNCOUPLED_GENE} is flat: the axis is engaged, "
-                f"{UNCOUPLED_GENE} uncoupled",
+                f"{AXIS_GENE} is down and {UNCOUPLED_GENE} is flat: the axis is engaged, {UNCOUPLED_GENE} uncoupled",
             )
 
 
-def remark_interaction(
-    judgements: Sequence[Judgement], hypotheses: Sequence[Hypothesis], facts: ContrastFacts
-) -> None:
+def remark_interaction(judgements: Sequence[Judgement], hypotheses: Sequence[Hypothesis], facts: ContrastFacts) -> None:
     """Say with a drug effect in one kind of cells that it does not tell sensitive from resistant ones."""
     genes = {h.gene_symbol for h in hypotheses if h.contrast_kind == INTERACTION_KIND}
     for judgement in judgements:

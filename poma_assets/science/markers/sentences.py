@@ -122,9 +122,7 @@ def _finding(judgement: Judgement, facts: ContrastFacts) -> str:
 
 def _power(judgement: Judgement, facts: ContrastFacts, asked: str) -> str:
     error = judgement.estimate.standard_error
-    text = (
-        f"changes below {fold(smallest_detectable_effect(error))}-fold cannot be seen, {asked} is asked for"
-    )
+    text = f"changes below {fold(smallest_detectable_effect(error))}-fold cannot be seen, {asked} is asked for"
     needed = replicates_needed(error, judgement.hypothesis.min_effect_log2, facts.n_reference, facts.n_target)
     return text if needed is None else f"{text}; about {needed} replicates an arm would do"
 

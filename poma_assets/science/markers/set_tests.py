@@ -23,9 +23,7 @@ MINIMUM_OTHER_GENES: Final = 10
 Floats = npt.NDArray[np.float64]
 
 
-def competitive_rank_test(
-    statistics: Floats, in_set: npt.NDArray[np.bool_], correlation: float
-) -> tuple[float, float]:
+def competitive_rank_test(statistics: Floats, in_set: npt.NDArray[np.bool_], correlation: float) -> tuple[float, float]:
     """Test whether the genes of a set rank higher, or lower, than the other genes.
 
     Wilcoxon's rank sum with the variance widened for correlation between the genes of the set (Barry,
@@ -68,9 +66,7 @@ def mean_effect(effects: Floats, standard_errors: Floats, correlation: float) ->
     return float(effects.mean()), math.sqrt(variance) / m
 
 
-def inter_gene_correlation(
-    counts: pd.DataFrame, library_size: pd.Series, arms: Sequence[Sequence[str]]
-) -> float:
+def inter_gene_correlation(counts: pd.DataFrame, library_size: pd.Series, arms: Sequence[Sequence[str]]) -> float:
     """Estimate the mean correlation of genes from residuals about the arm means of log2 CPM.
 
     Factors other than the arms (batch, line) stay in the residuals and raise it, which is cautious.

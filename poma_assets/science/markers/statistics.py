@@ -82,9 +82,7 @@ def smallest_detectable_effect(standard_error: float) -> float:
     return ONE_SIDED_5_PCT * standard_error
 
 
-def replicates_needed(
-    standard_error: float, min_effect: float, n_reference: int, n_target: int
-) -> int | None:
+def replicates_needed(standard_error: float, min_effect: float, n_reference: int, n_target: int) -> int | None:
     """Return the replicates an arm which bring the smallest detectable effect below `min_effect`.
 
     The squared standard error falls with ``1/n_reference + 1/n_target`` for given counts and dispersion;

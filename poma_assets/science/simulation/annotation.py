@@ -136,9 +136,7 @@ def _pair_starts(n_slots: int, fraction: float, rng: np.random.Generator) -> set
     """Slots whose gene overlaps that of the next slot; pairs do not touch each other."""
     candidates = np.arange(0, n_slots - 1, 2)
     n_pairs = min(len(candidates), max(1, round(n_slots * fraction / 2)))
-    return (
-        {int(slot) for slot in rng.choice(candidates, n_pairs, replace=False)} if len(candidates) else set()
-    )
+    return {int(slot) for slot in rng.choice(candidates, n_pairs, replace=False)} if len(candidates) else set()
 
 
 def _slot_start(slot: int, span: int, role: str, overlap: int, rng: np.random.Generator) -> int:

@@ -179,9 +179,7 @@ def plant_effects(
     dispersion = _DISPERSION_FLOOR + _DISPERSION_SLOPE / np.maximum(fragments, 1.0)
     for symbol, gene in planted.items():
         dispersion[row[symbol]] = _planted_dispersion(gene, dispersion[row[symbol]])
-    return GeneEffects(
-        tuple(identities), fragments, dispersion, effects[0], effects[1], effects[2], tuple(planted_as)
-    )
+    return GeneEffects(tuple(identities), fragments, dispersion, effects[0], effects[1], effects[2], tuple(planted_as))
 
 
 _EFFECT_ROWS = {"drug_in_sensitive": 0, "drug_in_resistant": 1, "resistance_at_vehicle": 2}

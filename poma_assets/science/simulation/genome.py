@@ -97,9 +97,7 @@ def _share_paralogues(
     n_pairs: int,
     rng: np.random.Generator,
 ) -> None:
-    allowed = set(candidates) - {
-        gene.identity.gene_id for pair in antisense_overlaps(layout) for gene in pair
-    }
+    allowed = set(candidates) - {gene.identity.gene_id for pair in antisense_overlaps(layout) for gene in pair}
     genes = [gene for gene in layout.genes if gene.identity.gene_id in allowed]
     chosen = rng.permutation(len(genes))[: 2 * min(n_pairs, len(genes) // 2)]
     for first, second in zip(chosen[0::2], chosen[1::2], strict=True):

@@ -74,9 +74,7 @@ class Fragments:
     sense: NDArray[np.bool_]
 
 
-def build_read_library(
-    genome: Mapping[str, Bytes], layout: GenomeLayout, gene_rows: Mapping[str, int]
-) -> ReadLibrary:
+def build_read_library(genome: Mapping[str, Bytes], layout: GenomeLayout, gene_rows: Mapping[str, int]) -> ReadLibrary:
     """Collect the transcripts, introns and stretches between genes.
 
     Parameters
@@ -108,13 +106,8 @@ def build_read_library(
         for start, end in gene.transcripts[0].introns:
             row = gene_rows[gene.identity.gene_id]
             introns.append((offsets[gene.chromosome] + start, end - start, row, 1.0, gene.strand == "+"))
-    between = [
-        (offsets[name] + start, end - start, -1, 1.0, True)
-        for name, start, end in intergenic_intervals(layout)
-    ]
-    return ReadLibrary(
-        np.concatenate(sequences), _templates(transcripts), _templates(introns), _templates(between)
-    )
+    between = [(offsets[name] + start, end - start, -1, 1.0, True) for name, start, end in intergenic_intervals(layout)]
+    return ReadLibrary(np.concatenate(sequences), _templates(transcripts), _templates(introns), _templates(between))
 
 
 def _templates(rows: list[tuple[int, int, int, float, bool]]) -> Templates:
@@ -124,9 +117,7 @@ def _templates(rows: list[tuple[int, int, int, float, bool]]) -> Templates:
     return Templates(start, length, gene, np.array(columns[3], np.float64), np.array(columns[4], np.bool_))
 
 
-def draw_fragments(
-    library: ReadLibrary, counts: Integers, profile: ReadProfile, rng: np.random.Generator
-) -> Fragments:
+def draw_fragments(library: ReadLibrary, counts: Integers, profile: ReadProfile, rng: np.random.Generator) -> Fragments:
     """Draw the fragments of one sample, in random order.
 
     Parameters
@@ -183,9 +174,7 @@ def _choose_transcripts(templates: Templates, counts: Integers, rng: np.random.G
     return np.repeat(np.arange(len(n_fragments)), n_fragments)
 
 
-def _fragments(
-    templates: Templates, chosen: Integers, profile: ReadProfile, rng: np.random.Generator
-) -> Fragments:
+def _fragments(templates: Templates, chosen: Integers, profile: ReadProfile, rng: np.random.Generator) -> Fragments:
     drawn = rng.normal(profile.fragment_mean_bp, profile.fragment_sd_bp, len(chosen))
     length = np.maximum(drawn.astype(np.int64), _MIN_FRAGMENT_BP)
     short = rng.random(len(chosen)) < profile.short_insert_fraction

@@ -104,12 +104,8 @@ PLANTED_TERMS = (
 )
 
 CONTRASTS = (
-    SimulatedContrast(
-        "pom_in_sensitive", "drug_vs_vehicle", "treatment", VEHICLE, DRUG, subset="cell_line=MM.1S"
-    ),
-    SimulatedContrast(
-        "pom_in_resistant", "drug_vs_vehicle", "treatment", VEHICLE, DRUG, subset="cell_line=MM.1S-PR"
-    ),
+    SimulatedContrast("pom_in_sensitive", "drug_vs_vehicle", "treatment", VEHICLE, DRUG, subset="cell_line=MM.1S"),
+    SimulatedContrast("pom_in_resistant", "drug_vs_vehicle", "treatment", VEHICLE, DRUG, subset="cell_line=MM.1S-PR"),
     SimulatedContrast(
         "resistance_at_vehicle",
         "resistant_vs_sensitive_at_vehicle",
@@ -164,7 +160,7 @@ IKZF1    350    0     0      0     -
 IKZF3    400    0     0      0     -
 IFNG       0    0     0      0     -
 IL2        0    0     0      0     -
-DNMT1    700    0.05  0.1    0     0.005
+DNMT1    700    0.12  0.12   0     0.005
 DNMT3A   450    1.0   0.1    0     0.005
 DNMT3B     2    0     0      0     -
 IFITM1   450    2.0  -1.2   -0.9   0.005
@@ -189,7 +185,7 @@ E2F8      80    0     0      0     -
 CCNB1    220    0     0      0     -
 BIRC5    200    0     0      0     -
 CD38    2200    0.37  0      0     0.002
-MICA      26   -0.1   0      0     -
+MICA      26   -0.1   0      0     0.05
 PVR      250    1.3  -0.3    0     0.006
 CDKN1A   300    2.0  -0.4    0     0.006
 ZFP91    150    0     0      0     -
@@ -270,9 +266,7 @@ def _read_planted_genes() -> tuple[PlantedGene, ...]:
     for line in _PLANTED_GENES.strip().splitlines():
         symbol, fragments, sensitive, resistant, resistance, dispersion = line.split()
         effects = (float(sensitive), float(resistant), float(resistance))
-        genes.append(
-            PlantedGene(symbol, float(fragments), *effects, None if dispersion == "-" else float(dispersion))
-        )
+        genes.append(PlantedGene(symbol, float(fragments), *effects, None if dispersion == "-" else float(dispersion)))
     return tuple(genes)
 
 
@@ -282,9 +276,7 @@ def _read_expected_verdicts() -> tuple[ExpectedVerdict, ...]:
         contrast_id, hypothesis_id, symbol, verdict, sub_verdict, needs_depth = line.split()
         sub_verdict = "" if sub_verdict == "-" else sub_verdict
         gene = None if symbol == "-" else symbol
-        verdicts.append(
-            ExpectedVerdict(contrast_id, hypothesis_id, gene, verdict, sub_verdict, needs_depth == "yes")
-        )
+        verdicts.append(ExpectedVerdict(contrast_id, hypothesis_id, gene, verdict, sub_verdict, needs_depth == "yes"))
     return tuple(verdicts)
 
 

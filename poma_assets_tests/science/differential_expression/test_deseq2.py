@@ -32,9 +32,7 @@ def draw(genes: int, samples: int, seed: int, mean: float = 200.0) -> pd.DataFra
     rng = np.random.default_rng(seed)
     means = mean * rng.uniform(0.3, 3.0, (genes, 1))
     counts = rng.negative_binomial(10, 10 / (10 + means), (genes, samples))
-    return pd.DataFrame(
-        counts, index=[f"g{i}" for i in range(genes)], columns=[f"s{i}" for i in range(samples)]
-    )
+    return pd.DataFrame(counts, index=[f"g{i}" for i in range(genes)], columns=[f"s{i}" for i in range(samples)])
 
 
 def two_groups(replicates: int) -> pd.DataFrame:
@@ -90,16 +88,12 @@ def summary(dataset: DeseqDataSet, weights: np.ndarray, alpha: float = 0.05) -> 
 
 
 @pytest.fixture(scope="module")
-def dataset(
-    reference_counts: pd.DataFrame, reference_design: pd.DataFrame, reference_fit: Deseq2Fit
-) -> DeseqDataSet:
+def dataset(reference_counts: pd.DataFrame, reference_design: pd.DataFrame, reference_fit: Deseq2Fit) -> DeseqDataSet:
     return pydeseq2_with_our_trend(reference_counts, reference_design, reference_fit, BoundedMeanInference())
 
 
 @pytest.mark.parametrize("weights", [[0, 0, 1], [0, 1, 0], [0, 0.5, 1], [0, -1, 1], [0, 0, -1]])
-def test_wald_test_equals_pydeseq2(
-    reference_fit: Deseq2Fit, dataset: DeseqDataSet, weights: list[float]
-) -> None:
+def test_wald_test_equals_pydeseq2(reference_fit: Deseq2Fit, dataset: DeseqDataSet, weights: list[float]) -> None:
     vector = np.array(weights, dtype=float)
     ours = wald_test(reference_fit, vector, alpha=0.05)
     theirs = summary(dataset, vector)
@@ -134,9 +128,7 @@ def test_results_agree_with_r(reference_fit: Deseq2Fit, r_table: Callable[[str],
     np.testing.assert_array_equal(ours.p_value.isna(), expected.pvalue.isna())
     np.testing.assert_allclose(ours.base_mean, expected.baseMean, rtol=1e-8)
     strong = expected.baseMean > 5
-    np.testing.assert_allclose(
-        ours.log2_fold_change[strong], expected.log2FoldChange[strong], rtol=1e-3, atol=2e-3
-    )
+    np.testing.assert_allclose(ours.log2_fold_change[strong], expected.log2FoldChange[strong], rtol=1e-3, atol=2e-3)
     np.testing.assert_allclose(ours.standard_error[strong], expected.lfcSE[strong], rtol=0.01)
     here, there = set(ours.index[ours.p_adjusted < 0.05]), set(expected.index[expected.padj < 0.05])
     assert len(here & there) / len(here | there) >= 0.95
@@ -173,9 +165,7 @@ def test_swapped_reference_and_target_flip_the_sign_only(
     two = wald_test(fit_deseq2(reference_counts.loc[genes], swapped), DRUG, alpha=0.05)
     expressed = one.base_mean > 10
     expressed["gene017"] = False
-    np.testing.assert_allclose(
-        two.log2_fold_change[expressed], -one.log2_fold_change[expressed], rtol=1e-3, atol=1e-4
-    )
+    np.testing.assert_allclose(two.log2_fold_change[expressed], -one.log2_fold_change[expressed], rtol=1e-3, atol=1e-4)
 
 
 def test_every_gene_without_adjusted_p_has_status_and_reason(reference_fit: Deseq2Fit) -> None:
@@ -211,9 +201,7 @@ def test_fit_survives_a_round_trip_through_a_file(reference_fit: Deseq2Fit) -> N
         again = Deseq2Fit.from_arrays(dict(stored))
     assert again.gene_ids == reference_fit.gene_ids
     assert (again.notes, again.trend_kind) == (reference_fit.notes, reference_fit.trend_kind)
-    pd.testing.assert_frame_equal(
-        wald_test(again, DRUG, alpha=0.1), wald_test(reference_fit, DRUG, alpha=0.1)
-    )
+    pd.testing.assert_frame_equal(wald_test(again, DRUG, alpha=0.1), wald_test(reference_fit, DRUG, alpha=0.1))
 
 
 def test_outliers_are_replaced_with_seven_replicates() -> None:

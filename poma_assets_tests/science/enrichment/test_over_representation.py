@@ -22,10 +22,7 @@ BACKGROUND = [f"G{number:03d}" for number in range(200)]
 def random_case():
     rng = np.random.default_rng(11)
     universe = [*BACKGROUND, *(f"UNTESTED{number}" for number in range(50))]
-    sets = {
-        f"s{n:02d}": list(rng.choice(universe, size, replace=False))
-        for n, size in enumerate([20, 40, 70] * 8)
-    }
+    sets = {f"s{n:02d}": list(rng.choice(universe, size, replace=False)) for n, size in enumerate([20, 40, 70] * 8)}
     sets["no_hit"] = BACKGROUND[150:165]
     significant = list(rng.choice(BACKGROUND[:150], 25, replace=False))
     return significant, sets, over_representation(significant, BACKGROUND, collection_of(sets))
@@ -110,9 +107,7 @@ def test_columns_and_types(random_case):
 
 def test_order_of_the_input_does_not_matter(random_case):
     significant, sets, result = random_case
-    other = over_representation(
-        significant[::-1], BACKGROUND[::-1], collection_of(dict(reversed(sets.items())))
-    )
+    other = over_representation(significant[::-1], BACKGROUND[::-1], collection_of(dict(reversed(sets.items()))))
     pd.testing.assert_frame_equal(result, other)
 
 

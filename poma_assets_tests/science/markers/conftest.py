@@ -82,10 +82,7 @@ def facts() -> Callable[..., ContrastFacts]:
 
 
 def de_frame(effects: dict[str, tuple[str, float, float]], status: dict[str, str]) -> pd.DataFrame:
-    rows = [
-        (gene_id, name, b, s, b / s, status.get(gene_id, "tested"))
-        for gene_id, (name, b, s) in effects.items()
-    ]
+    rows = [(gene_id, name, b, s, b / s, status.get(gene_id, "tested")) for gene_id, (name, b, s) in effects.items()]
     columns = ["gene_id", "gene_name", "log2_fold_change", "standard_error", "statistic", "status"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.assign(contrast_id="pom", engine="deseq2", p_adjusted=0.5)

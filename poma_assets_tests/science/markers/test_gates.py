@@ -136,9 +136,7 @@ def test_sample_integrity_blocks(judge, one_hypothesis, problem):
 
 def test_a_mismatch_is_told_with_the_likelier_line(judge, one_hypothesis):
     sentence = judge(one_hypothesis(), FALL, identity=[MISMATCH]).loc["H1", "sentence"]
-    assert (
-        "P2 is not as declared: light_chain shows kappa, expected lambda (fits NCI-H929 better)" in sentence
-    )
+    assert "P2 is not as declared: light_chain shows kappa, expected lambda (fits NCI-H929 better)" in sentence
 
 
 @pytest.mark.parametrize(
@@ -170,9 +168,7 @@ def test_an_override_lifts_the_block_and_is_printed(judge, one_hypothesis, probl
     assert "included by AB on 2025-01-02: known" in row["sentence"]
 
 
-@pytest.mark.parametrize(
-    "wrong", [override("D2", "all"), override("D1", "identity"), override("D1", "all", "exclude")]
-)
+@pytest.mark.parametrize("wrong", [override("D2", "all"), override("D1", "identity"), override("D1", "all", "exclude")])
 def test_an_override_for_something_else_lifts_nothing(judge, one_hypothesis, wrong):
     frame = judge(one_hypothesis(), FALL, quality=[FAILED], overrides=wrong)
     assert outcome(frame) == ("not_testable", "sample_integrity")

@@ -27,9 +27,7 @@ def table(*rows, separator="\t"):
 
 def test_the_shipped_table_is_valid_and_complete(shipped, marker_tables):
     assert len(shipped.table) == 53
-    assert (
-        shipped.sha256 == hashlib.sha256((marker_tables / "marker_hypotheses.tsv").read_bytes()).hexdigest()
-    )
+    assert shipped.sha256 == hashlib.sha256((marker_tables / "marker_hypotheses.tsv").read_bytes()).hexdigest()
     by_id = {h.hypothesis_id: h for h in shipped.rows()}
     assert by_id["IRF4_drug"].sign == -1
     assert by_id["IRF4_drug"].min_effect_log2 == 0.585

@@ -81,9 +81,7 @@ def test_a_swapped_pair_is_found_and_each_names_the_other(identify):
     wrong = frame[frame["status"] == "mismatch"]
     assert set(wrong["sample_id"]) == {"M3", "H3"}
     assert set(wrong.loc[wrong["sample_id"] == "M3", "likelier_line"]) == {"NCI-H929"}
-    assert set(wrong.loc[wrong["sample_id"] == "H3", "likelier_line"]) == {
-        "MM.1S"
-    }  # not MM.1R: not in the study
+    assert set(wrong.loc[wrong["sample_id"] == "H3", "likelier_line"]) == {"MM.1S"}  # not MM.1R: not in the study
     assert {"light_chain", "translocation_outlier"} <= set(wrong.loc[wrong["sample_id"] == "M3", "rule"])
 
 
@@ -160,9 +158,7 @@ def test_an_unknown_line_is_not_assessed(identify, line):
 
 
 def test_a_derivative_is_judged_as_its_declared_parent(identify):
-    frame = identify(
-        {"S1": ("MM.1S-PR", MM1S), "S2": ("MM.1S-PR", H929)}, parents=dict.fromkeys(["S1", "S2"], "MM.1S")
-    )
+    frame = identify({"S1": ("MM.1S-PR", MM1S), "S2": ("MM.1S-PR", H929)}, parents=dict.fromkeys(["S1", "S2"], "MM.1S"))
     assert "mismatch" not in set(frame.loc["S1", "status"])
     assert frame.loc[("S2", "light_chain"), "status"] == "mismatch"
 

@@ -35,9 +35,7 @@ def test_columns_are_those_of_the_warehouse():
 
 
 def test_the_score_is_the_mean_of_signed_z_without_the_judged_gene():
-    frame = response_scores(
-        "c", results([4.0, -3.0, 2.0, -1.0, 5.0]), signature(UP_DOWN), ["S0", "other"], seed=1
-    )
+    frame = response_scores("c", results([4.0, -3.0, 2.0, -1.0, 5.0]), signature(UP_DOWN), ["S0", "other"], seed=1)
     rows = frame.set_index("judged_gene")
     assert rows.loc["S0", "score"] == pytest.approx((3 + 2 + 1 + 5) / 4)
     assert rows.loc["other", "score"] == pytest.approx((4 + 3 + 2 + 1 + 5) / 5)
@@ -64,9 +62,7 @@ def test_p_is_uniform_when_the_signature_is_like_any_genes():
 
 
 def test_one_gene_cannot_vouch_for_itself():
-    frame = response_scores(
-        "c", results([30.0, 0.1, 0.0, -0.1, 0.2]), signature(UP_DOWN), ["S0", "S1"], seed=1
-    )
+    frame = response_scores("c", results([30.0, 0.1, 0.0, -0.1, 0.2]), signature(UP_DOWN), ["S0", "S1"], seed=1)
     rows = frame.set_index("judged_gene")["exposure_shown"]
     assert not rows["S0"]
     assert rows["S1"]

@@ -5,9 +5,7 @@ import pytest
 from poma_assets.science.markers.sentences import fold, probability
 
 
-@pytest.mark.parametrize(
-    ("log2", "text"), [(-1.68, "3.2"), (0.585, "1.5"), (1.0, "2"), (-4.0, "16"), (0.0, "1")]
-)
+@pytest.mark.parametrize(("log2", "text"), [(-1.68, "3.2"), (0.585, "1.5"), (1.0, "2"), (-4.0, "16"), (0.0, "1")])
 def test_fold(log2, text):
     assert fold(log2) == text
 
@@ -38,9 +36,7 @@ def test_the_sentence_of_an_absent_fall_gives_the_q_of_equivalence(judge, one_hy
 
 
 def test_the_sentence_outside_the_window(judge, one_hypothesis):
-    sentence = judge(one_hypothesis(window="24 72"), {"GENE1": (0.0, 0.1)}, time_h=(6.0,)).loc[
-        "H1", "sentence"
-    ]
+    sentence = judge(one_hypothesis(window="24 72"), {"GENE1": (0.0, 0.1)}, time_h=(6.0,)).loc["H1", "sentence"]
     assert (
         "no fall of 1.5-fold, but the treatment lasted 6 h and the hypothesis speaks of 24 to 72 h: "
         "inconclusive, outside window." in sentence

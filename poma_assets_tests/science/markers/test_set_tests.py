@@ -73,9 +73,7 @@ def test_constant_statistics_show_nothing():
 
 def test_mean_effect_by_hand():
     effects, errors, rho = np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3]), 0.5
-    covariance = sum(
-        errors[i] * errors[j] * (1.0 if i == j else rho) for i, j in itertools.product(range(3), repeat=2)
-    )
+    covariance = sum(errors[i] * errors[j] * (1.0 if i == j else rho) for i, j in itertools.product(range(3), repeat=2))
     assert mean_effect(effects, errors, rho) == pytest.approx((2.0, math.sqrt(covariance) / 3))
     assert mean_effect(effects, np.full(3, 0.3), 1.0)[1] == pytest.approx(0.3)
     assert mean_effect(effects, np.full(3, 0.3), 0.0)[1] == pytest.approx(0.3 / math.sqrt(3))
@@ -101,9 +99,7 @@ def test_correlation_is_that_of_the_residuals_not_of_the_drug_effect():
 def test_too_few_samples_or_genes_give_the_preset():
     values, sizes, _ = frame(np.random.default_rng(0).poisson(100, size=(5, 8)))
     assert inter_gene_correlation(values, sizes, [["S0", "S1"], ["S2", "S3"]]) == PRESET_CORRELATION
-    assert (
-        inter_gene_correlation(values.iloc[:1], sizes, [["S0", "S1", "S2", "S3"], ["S4", "S5", "S6"]]) == 0.01
-    )
+    assert inter_gene_correlation(values.iloc[:1], sizes, [["S0", "S1", "S2", "S3"], ["S4", "S5", "S6"]]) == 0.01
 
 
 class TestSetVerdicts:
@@ -148,8 +144,6 @@ class TestSetVerdicts:
         assert frame.loc["interferon_set", "sub_verdict"] == "not_estimable"
 
     def test_a_general_rise_of_all_genes_does_not_confirm_a_set(self, judge, shipped):
-        effects = dict.fromkeys(INTERFERON, (1.6, 0.3)) | {
-            f"X{i}": (1.6 + i / 100 - 0.5, 0.3) for i in range(100)
-        }
+        effects = dict.fromkeys(INTERFERON, (1.6, 0.3)) | {f"X{i}": (1.6 + i / 100 - 0.5, 0.3) for i in range(100)}
         frame = judge(shipped, effects, time_h=(72.0,))
         assert frame.loc["interferon_set", "verdict"] == "inconclusive"

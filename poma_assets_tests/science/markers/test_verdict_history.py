@@ -42,14 +42,10 @@ def test_the_first_run_records_everything_without_predecessor():
 
 def test_only_changes_are_recorded_with_what_was_before():
     before = verdicts(H1=("confirmed", "strong"), H2=("confirmed", "plain"), H3=("contradicted", "absent"))
-    after = verdicts(
-        H1=("confirmed", "strong"), H2=("inconclusive", "underpowered"), H3=("contradicted", "opposite")
-    )
+    after = verdicts(H1=("confirmed", "strong"), H2=("inconclusive", "underpowered"), H3=("contradicted", "opposite"))
     frame = changes(before, after).set_index("hypothesis_id")
     assert list(frame.index) == ["H2", "H3"]
-    assert frame.loc[
-        "H2", ["previous_verdict", "previous_sub_verdict", "verdict", "sub_verdict"]
-    ].tolist() == [
+    assert frame.loc["H2", ["previous_verdict", "previous_sub_verdict", "verdict", "sub_verdict"]].tolist() == [
         "confirmed",
         "plain",
         "inconclusive",

@@ -53,9 +53,7 @@ def test_overlapping_genes_lie_tail_to_tail_on_opposite_strands(small_genome):
 
 
 def test_genes_on_the_same_strand_never_overlap(small_genome):
-    overlapping = {
-        (a.identity.gene_id, b.identity.gene_id) for a, b in antisense_overlaps(small_genome.layout)
-    }
+    overlapping = {(a.identity.gene_id, b.identity.gene_id) for a, b in antisense_overlaps(small_genome.layout)}
     genes = small_genome.layout.genes
     for i, first in enumerate(genes):
         for second in genes[i + 1 :]:

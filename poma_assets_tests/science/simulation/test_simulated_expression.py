@@ -28,9 +28,7 @@ def gene_tables():
 @pytest.fixture(scope="module")
 def chosen():
     gene_ids, terms = gene_tables()
-    return choose_genes(
-        gene_ids, terms, np.random.default_rng(1), n_background=200, n_terms=8, genes_per_term=15
-    )
+    return choose_genes(gene_ids, terms, np.random.default_rng(1), n_background=200, n_terms=8, genes_per_term=15)
 
 
 @pytest.fixture(scope="module")

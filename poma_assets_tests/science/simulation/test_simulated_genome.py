@@ -77,9 +77,7 @@ def test_paralogues_share_300_bases_and_only_candidates_do(small_genome):
     layout = small_genome.layout
     ids = [gene.identity.gene_id for gene in layout.genes]
     candidates = set(ids[:40])
-    genome = build_genome(
-        layout, np.random.default_rng(9), paralogue_candidates=candidates, n_paralogue_pairs=3
-    )
+    genome = build_genome(layout, np.random.default_rng(9), paralogue_candidates=candidates, n_paralogue_pairs=3)
     plain = build_genome(layout, np.random.default_rng(9))
     changed = {
         gene.identity.gene_id
@@ -92,8 +90,7 @@ def test_paralogues_share_300_bases_and_only_candidates_do(small_genome):
     assert len(changed) == 3
     assert changed <= candidates
     ends = {
-        gene.identity.gene_id: as_text(transcript_sequence(genome, gene, gene.transcripts[0]))
-        for gene in layout.genes
+        gene.identity.gene_id: as_text(transcript_sequence(genome, gene, gene.transcripts[0])) for gene in layout.genes
     }
     for gene_id in changed:
         gene = next(g for g in layout.genes if g.identity.gene_id == gene_id)

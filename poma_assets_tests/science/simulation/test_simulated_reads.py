@@ -69,9 +69,7 @@ def test_shares_of_intronic_and_intergenic_fragments(library):
     assert n_all == 20_000
     between = library.intergenic
     place = np.searchsorted(between.start, fragments.start, side="right") - 1
-    is_between = (place >= 0) & (
-        fragments.start + fragments.length <= between.start[place] + between.length[place]
-    )
+    is_between = (place >= 0) & (fragments.start + fragments.length <= between.start[place] + between.length[place])
     assert is_between.sum() == round(n_all * 0.06)
     is_exonic = fragments.start < library.transcripts.start[-1] + library.transcripts.length[-1]
     assert (~is_exonic & ~is_between).sum() == round(n_all * 0.04)
@@ -152,7 +150,5 @@ def test_errors_follow_the_qualities(library, transcripts):
                 total[low] += 1
                 wrong[low] += base != truth
     # Uniform over 2..11: mean error probability 0.26, of which three in four change the base.
-    assert wrong[True] / total[True] == pytest.approx(
-        0.75 * np.mean(10 ** (-np.arange(2, 12) / 10)), rel=0.05
-    )
+    assert wrong[True] / total[True] == pytest.approx(0.75 * np.mean(10 ** (-np.arange(2, 12) / 10)), rel=0.05)
     assert wrong[False] / total[False] < 0.0006

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from poma_assets.science.errors import StorageError
-from poma_assets.tools.staging import move_into_place, replace_folder, work_folder
+from poma_assets.storage.staging import move_into_place, replace_folder, work_folder
 
 
 def test_work_folder_is_beside_the_target_and_removed(tmp_path):
