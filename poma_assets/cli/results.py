@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated
 
 import pandas as pd
@@ -15,6 +16,8 @@ from poma_assets.resources import StudyResource
 from poma_assets.science.errors import InputError, StorageError
 
 _STYLES = {"confirmed": "green", "contradicted": "red", "inconclusive": "yellow", "not_testable": "dim"}
+_SET_MEMBER = "judged_as_set"
+_FURTHER_FIGURES = re.compile(r" Standard error | For the record: ")
 _SYMBOLS = {"confirmed": "+", "contradicted": "x", "inconclusive": "?", "not_testable": "-"}
 
 
@@ -28,6 +31,7 @@ def register(app: typer.Typer) -> None:
 def verdicts(
     study: StudyOption = None,
     contrast: Annotated[str, typer.Option(help="Only this contrast.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Members of sets too, and the whole sentences.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print the marker verdicts, each with its reason in one sentence."""
@@ -42,20 +46,30 @@ def verdicts(
     if as_json:
         print(frame.to_json(orient="records", indent=2))
         return
-    print_verdicts(frame)
+    print_verdicts(frame, everything=everything)
 
 
 def read_verdicts(resource: StudyResource, contrast: str = "") -> pd.DataFrame:
-    """Verdicts of the study, or of one contrast, in the order of the contrasts file."""
+    """Verdicts of the study, or of one contrast: contrasts in the order of their file, decided verdicts first."""
     frame = resource.warehouse.read("marker_verdicts", {"contrast_id": contrast} if contrast else None)
     if frame.empty:
         raise StorageError("there are no verdicts yet", where=str(resource.study.root), fix="Run `poma run` first.")
-    order = {name: position for position, name in enumerate(resource.contrasts)}
-    return frame.sort_values("contrast_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True)
+    contrasts, decided = list(resource.contrasts), list(_SYMBOLS)
+    ranks = pd.DataFrame(
+        {
+            "contrast": frame["contrast_id"].map(contrasts.index),
+            "identity": frame["policy"] == "identity",
+            "verdict": frame["verdict"].map(decided.index),
+            "marker": frame["gene_symbol"],
+        }
+    )
+    return frame.loc[ranks.sort_values(list(ranks.columns), kind="stable").index].reset_index(drop=True)
 
 
-def print_verdicts(frame: pd.DataFrame) -> None:
-    """Print one table per contrast."""
+def print_verdicts(frame: pd.DataFrame, *, everything: bool = False) -> None:
+    """Print one table per contrast: each verdict with its reason, by default without the further figures."""
+    if not everything:
+        frame = frame.loc[frame["sub_verdict"] != _SET_MEMBER]
     for contrast, rows in frame.groupby("contrast_id", sort=False):
         table = Table(
             "",
@@ -78,7 +92,7 @@ def print_verdicts(frame: pd.DataFrame) -> None:
                 escape(str(row["gene_symbol"])),
                 name,
                 "" if pd.isna(effect) else f"{effect:+.2f}",
-                escape(str(row["sentence"])),
+                escape(str(row["sentence"]) if everything else _FURTHER_FIGURES.split(str(row["sentence"]))[0]),
                 style=_STYLES.get(verdict, ""),
             )
         out.print(table)
