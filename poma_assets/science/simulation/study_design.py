@@ -151,6 +151,8 @@ def simulated_samples(replicates: int, rng: np.random.Generator) -> list[Simulat
     return samples
 
 
+# Measured on counts drawn for the demo size and fitted with our DESeq2 alone: all 33 verdicts below came out in
+# 39 of 40 seeds that were not used to choose these numbers (101-140); MICA failed once. Measure again after a change.
 # symbol, fragments, drug in sensitive, drug in resistant, resistance at vehicle, dispersion ("-": the trend)
 _PLANTED_GENES = """
 IRF4     700   -1.8   0      0     0.005
