@@ -139,7 +139,9 @@ class Launcher:
                     if phase.title == until or self._summary.not_reached:
                         break
             except BaseException:
+                unfinished = self._pool.running if self._pool is not None else []
                 self._close_pool(interrupt=True)
+                self._close_interrupted_runs(task.run_id for task in unfinished)
                 raise
             self._close_pool()
         return self._summary
@@ -154,6 +156,12 @@ class Launcher:
         for run in self._instance.get_runs(dg.RunsFilter(statuses=unfinished)):
             if LAUNCHER_TAG in run.tags and not psutil.pid_exists(int(run.tags[LAUNCHER_TAG])):
                 self._instance.report_run_failed(run, "The launcher of this run was killed.")
+
+    def _close_interrupted_runs(self, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            run = self._instance.get_run_by_id(run_id)
+            if run is not None and not run.is_finished:
+                self._instance.report_run_canceled(run, message="`poma run` was interrupted.")
 
     def _run_phase(self, phase: Phase, samples: set[str] | None, *, htseq: bool) -> None:
         nodes = needed_nodes(self._study, htseq=htseq)

@@ -34,7 +34,7 @@ class TrimmingConfig(_Section):
     """Adapter and quality trimming; Illumina's universal adapter unless said otherwise."""
 
     quality: Annotated[int, Field(ge=0, le=60)] = 20
-    min_length_bp: Annotated[int, Field(ge=1)] = 36
+    min_length_bp: Annotated[int, Field(ge=1)] = 20
     adapter_1: _Bases = "AGATCGGAAGAGC"
     adapter_2: _Bases = "AGATCGGAAGAGC"
 

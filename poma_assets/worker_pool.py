@@ -13,10 +13,10 @@ import traceback
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from poma_assets.run_execution import Runner
 from poma_assets.runs import RunOutcome, RunTask
 
 _STOP_WAIT_S = 20.0
+_INTERRUPT_WAIT_S = 4.0
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
 
@@ -79,14 +79,14 @@ class WorkerPool:
         return len(self._workers)
 
     def close(self, *, interrupt: bool = False) -> None:
-        """End the workers: after their task, or now, with the programs that they run."""
+        """End the workers: after their task, or now; a killed worker's programs are killed by their guardians."""
         for connection, process in self._workers.items():
             if interrupt:
                 process.terminate()
             elif connection not in self._busy:
                 connection.send(None)
         for process in self._workers.values():
-            process.join(_STOP_WAIT_S)
+            process.join(_INTERRUPT_WAIT_S if interrupt else _STOP_WAIT_S)
             if process.is_alive():
                 process.kill()
                 process.join()
@@ -96,6 +96,9 @@ def _work(connection: Connection, study_root: str, threads: int, log: str) -> No
     """Execute tasks until told to stop."""
     _end_with_parent()
     _write_to_log(log)
+    # Imported here, so that what Dagster says on import goes to the log, too.
+    from poma_assets.run_execution import Runner
+
     runner = Runner(Path(study_root), threads=threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:

@@ -20,8 +20,6 @@ from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 
 Step = dg.Output[StoredStep]
 
-_VOLATILE_SUFFIXES = (".bam", ".bai", ".zip", ".html", ".gz", ".out", ".npz", ".duckdb", ".txt")
-
 
 _BEGAN: ContextVar[float] = ContextVar("_BEGAN")
 
@@ -85,7 +83,7 @@ def finish(
         cpu_s=sum(record.cpu_s for record in commands),
         peak_memory_mib=max((record.peak_memory_mib for record in commands), default=0.0),
     )
-    version = _data_version(tables, artefacts, fingerprint, study)
+    version = _data_version(tables, artefacts, fingerprint)
     output = StepOutput(tables=tables, files=artefacts, cost=cost)
     step = StoredStep(output, fingerprint, version, inputs, _partition_values(tables, partition, replaces or {}))
     return dg.Output(
@@ -102,17 +100,11 @@ def _artefact(file: Path | FileArtefact, commands: tuple[CommandRecord, ...]) ->
     return FileArtefact(file, record.tool if record else "", record.version if record else "")
 
 
-def _data_version(
-    tables: Mapping[str, pd.DataFrame],
-    files: Mapping[str, FileArtefact],
-    fingerprint: str,
-    study: StudyResource,
-) -> str:
-    """Hash the content; files whose bytes hold times or paths (BAM, zip, gz) stand for what they were made from."""
+def _data_version(tables: Mapping[str, pd.DataFrame], files: Mapping[str, FileArtefact], fingerprint: str) -> str:
+    """Hash the tables' content; for files, whose bytes hold times and paths, what they were made from."""
     parts = {table: frame_digest(frame) for table, frame in tables.items()}
-    for role, file in files.items():
-        volatile = file.path.name.endswith(_VOLATILE_SUFFIXES)
-        parts[f"file:{role}"] = fingerprint if volatile else study.hashes.sha256(file.path)
+    if files:
+        parts["files"] = fingerprint
     return digest(parts)[:32]
 
 

@@ -78,6 +78,8 @@ class _Declared:
 def parse_contrasts(text: str, *, source: str) -> list[Contrast]:
     """Read a contrasts file; the suffix of ``source`` says whether it is YAML or a table (CSV, TSV).
 
+    A file with a header only declares no contrast: `poma init` writes one.
+
     Raises
     ------
     ContrastError
@@ -85,11 +87,11 @@ def parse_contrasts(text: str, *, source: str) -> list[Contrast]:
     """
     is_yaml = source.lower().endswith((".yaml", ".yml"))
     declared = _from_yaml(text, source) if is_yaml else _from_table(text, source)
-    if not declared:
+    if not declared and not text.strip():
         raise ContrastError(
-            "the contrasts file holds no contrast",
+            "the contrasts file is empty",
             where=source,
-            fix="Add a contrast, or delete the file if nothing is compared",
+            fix="Add a header and a contrast, or delete the file if nothing is compared.",
         )
     return [_contrast(item) for item in declared]
 

@@ -20,7 +20,7 @@ def run_cutadapt(
     *,
     threads: int,
     quality: int = 20,
-    min_length_bp: int = 36,
+    min_length_bp: int = 20,
     adapter_1: str = "AGATCGGAAGAGC",
     adapter_2: str = "AGATCGGAAGAGC",
     log_path: Path,

@@ -22,7 +22,7 @@ def run_fastp(
     *,
     threads: int,
     quality: int = 20,
-    min_length_bp: int = 36,
+    min_length_bp: int = 20,
     adapter_1: str = "AGATCGGAAGAGC",
     adapter_2: str = "AGATCGGAAGAGC",
     log_path: Path,

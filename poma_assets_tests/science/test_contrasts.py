@@ -256,7 +256,6 @@ def test_formula_that_does_not_fit(formula: str, part: str, sheet: SampleSheet) 
 
 BAD = {
     "empty": ("", "contrasts file is empty"),
-    "header only": ("id,variable,reference,target\n", "holds no contrast"),
     "no id": ("name,variable\n", "column 'name' is not known"),
     "odd column": ("id,variable,reference,target,blockng\n", "Did you mean 'blocking'?"),
     "no target": (HEAD + "a,treatment,DMSO,,,\n", "line 2, column target: contrast 'a' has no target"),
@@ -286,6 +285,11 @@ def test_bad_table_is_refused_in_words(name: str) -> None:
     assert part in refused(text)
 
 
+def test_a_header_alone_declares_nothing() -> None:
+    assert parse_contrasts("id\tvariable\treference\ttarget\n", source="contrasts.tsv") == []
+    assert parse_contrasts("contrasts: []\n", source="contrasts.yaml") == []
+
+
 BAD_YAML = {
     "syntax": ("contrasts:\n  - id: a\n comparison: [a", "c.yaml, line 3, column 2: this is no valid YAML"),
     "no key": ("contrast:\n  - id: a", "there is no key 'contrasts' (found keys contrast)"),
@@ -295,7 +299,7 @@ BAD_YAML = {
     "two levels": ("- id: a\n  comparison: [a, b]", "line 1, key comparison: the comparison has not three"),
     "twice a key": ("- id: a\n  id: b", "line 2, column 3: the key 'id' is there twice"),
     "nested": ("- id: {a: b}", "line 1: the value of 'id' is not a text"),
-    "nothing": ("", "holds no contrast"),
+    "nothing": ("", "contrasts file is empty"),
 }
 
 
