@@ -37,7 +37,7 @@ def sheet_refused(root: Path) -> str:
 def test_defaults_and_places(root: Path) -> None:
     study = load_study(root)
     assert (study.config.trimmer, study.config.engines) == ("cutadapt", ["deseq2", "edger"])
-    assert study.config.trimming.min_length_bp == 36
+    assert study.config.trimming.min_length_bp == 20
     assert study.config.thresholds.fdr == 0.05
     assert study.warehouse_path == root / "results" / "warehouse.duckdb"
     assert study.published_path == root / "results" / "study.duckdb"

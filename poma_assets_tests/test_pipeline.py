@@ -162,7 +162,7 @@ def test_killed_runs_are_continued_and_end_in_the_same_tables(tiny_study, finish
     for name in expected:
         if name != "artefacts":
             pd.testing.assert_frame_equal(found[name], expected[name], obj=name)
-    left_over = [path for path in (study / "results").rglob(".*partial*")]
+    left_over = list((study / "results").rglob(".*partial*"))
     assert left_over == []
 
 

@@ -21,6 +21,7 @@ from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
 Step = dg.Output[StoredStep]
 
 
+_RUN_LOGS = ("verdict_history",)
 _BEGAN: ContextVar[float] = ContextVar("_BEGAN")
 
 
@@ -101,10 +102,10 @@ def _artefact(file: Path | FileArtefact, commands: tuple[CommandRecord, ...]) ->
 
 
 def _data_version(tables: Mapping[str, pd.DataFrame], files: Mapping[str, FileArtefact], fingerprint: str) -> str:
-    """Hash the tables' content; for files, whose bytes hold times and paths, what they were made from."""
-    parts = {table: frame_digest(frame) for table, frame in tables.items()}
-    if files:
-        parts["files"] = fingerprint
+    """Hash the tables' content; for files and logs of runs, which hold times and paths, what they were made from."""
+    parts = {table: frame_digest(frame) for table, frame in tables.items() if table not in _RUN_LOGS}
+    if files or len(parts) < len(tables):
+        parts["made from"] = fingerprint
     return digest(parts)[:32]
 
 

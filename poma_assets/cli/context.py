@@ -35,6 +35,8 @@ _DAGSTER_YAML = """\
 # Written by poma: run history of this study stays in this folder.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   runs:
     max_concurrent_runs: {runs}

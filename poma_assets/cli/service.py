@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from rich.markup import escape
 from poma_assets.cli.context import StudyOption, err, open_study, out
 from poma_assets.science.errors import InputError
 
+_END_WAIT_S = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -50,15 +52,36 @@ def ui(
     out.print(f"Dagster UI of {escape(resource.study.config.name)}: http://{host}:{port} (Ctrl-C ends it)")
     argv = [sys.executable, "-m", "dagster", "dev", "-m", "poma_assets.definitions"]
     argv += ["--host", host, "--port", str(port), "--log-level", "warning"]
-    # dagster dev starts the webserver, the daemon and the code server; one process group, so that one signal ends all.
-    process = subprocess.Popen(argv, cwd=resource.study.root, env=dict(os.environ), start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    # dagster dev starts the webserver, the daemon and code servers, in a session of their own: Ctrl-C reaches us only.
+    process = subprocess.Popen(
+        argv, cwd=resource.study.root, env={**os.environ, "PYTHONWARNINGS": "ignore"}, start_new_session=True
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status = process.wait()
     except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        status = process.wait()
-    raise typer.Exit(0 if status in (0, -signal.SIGINT, 130) else 1)
+        _end_with_children(process.pid)
+        status = 0
+    raise typer.Exit(1 if status else 0)
+
+
+def _end_with_children(pid: int) -> None:
+    """End a process and all that it started: asked first, then made."""
+    import psutil
+
+    try:
+        parent = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return
+    processes = [parent, *parent.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=_END_WAIT_S)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def doctor() -> None:
