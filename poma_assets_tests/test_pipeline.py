@@ -21,6 +21,9 @@ from poma_assets.planted_truth import compare_with_truth
 
 pytestmark = pytest.mark.tools
 
+# A longer trial: POMA_TEST_KILLS=10 ./poma test --pytest-only
+KILLS = int(os.environ.get("POMA_TEST_KILLS", "2"))
+
 # Columns that name a run, a time, a cost or a file's bytes: they differ between two runs of the same study.
 _VOLATILE = {"run_id", "finished_at", "wall_s", "cpu_s", "peak_memory_mib", "recorded_at", "sha256", "bytes"}
 
@@ -118,8 +121,7 @@ def test_a_truncated_fastq_stops_its_sample_only(tiny_study, poma, tmp_path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     result = poma("run", "--study", str(study), "--samples", f"{damaged},{healthy}", "--until", "counts")
     assert result.returncode == 1
-    assert path.name.split("_R1")[0] in result.stderr
-    assert "truncated" in result.stderr or "cut off" in result.stderr
+    assert f"{path.name}: the gzip file is truncated" in result.stderr
     counted = query_warehouse(study, "SELECT DISTINCT sample_id FROM gene_counts")["sample_id"].tolist()
     assert counted == [healthy]
 
@@ -148,7 +150,7 @@ def _wait_until_gone(processes: list[psutil.Process], seconds: float) -> list[ps
 def test_killed_runs_are_continued_and_end_in_the_same_tables(tiny_study, finished_study, poma, tmp_path):
     study = Path(shutil.copytree(tiny_study, tmp_path / "study"))
     pauses = random.Random(7)
-    for _ in range(3):
+    for _ in range(KILLS):
         process = _start(study)
         time.sleep(pauses.uniform(6, 16))
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []

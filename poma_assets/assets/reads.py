@@ -47,20 +47,22 @@ def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     sample = context.partition_key
     units = study.sheet.units
     rows = units.loc[units["sample_id"] == sample]
+    pairs = [
+        [study.study.resolve_unit_path(text) for text in (row["fastq_1"], row["fastq_2"]) if isinstance(text, str)]
+        for row in rows.to_dict("records")
+    ]
+    # The user's own files are checked, so that a message names them and not the merged copy.
+    summaries = [check_fastq_pair(pair[0], pair[1] if len(pair) > 1 else None, sample=sample) for pair in pairs]
     target = study.study.step_dir("raw_reads", sample)
     files: dict[str, Path] = {}
     with staged_directory(target) as staging:
-        for read, column in zip(READS, ("fastq_1", "fastq_2"), strict=True):
-            parts = [study.study.resolve_unit_path(text) for text in rows[column] if isinstance(text, str)]
-            if parts:
-                name = f"{sample}_raw_{read}.fastq" + (".gz" if parts[0].suffix == ".gz" else "")
-                merge_fastq(parts, staging / name)
-                files[f"fastq_{read[1]}"] = target / name
-        staged = [staging / path.name for path in files.values()]
-        summary = check_fastq_pair(staged[0], staged[1] if len(staged) > 1 else None, sample=sample)
+        for read, parts in zip(READS, zip(*pairs, strict=True), strict=False):
+            name = f"{sample}_raw_{read}.fastq" + (".gz" if parts[0].suffix == ".gz" else "")
+            merge_fastq(parts, staging / name)
+            files[f"fastq_{read[1]}"] = target / name
     metadata = {
-        "read_pairs": summary.read_pairs,
-        "read_length_bp": summary.read_length_max,
+        "read_pairs": sum(summary.read_pairs for summary in summaries),
+        "read_length_bp": max(summary.read_length_max for summary in summaries),
         "lanes": len(rows),
     }
     return finish(context, study, files=files, metadata=metadata)
