@@ -19,6 +19,8 @@ from poma_assets.science.errors import PomaError
 )
 def sample_sheet_sensor(context: dg.SensorEvaluationContext, study: StudyResource) -> dg.SensorResult | dg.SkipReason:
     """Request a run for every sample that is new or whose reads or declared strandedness changed."""
+    # A long-lived code server keeps its resources: the sheet must be read anew at every tick.
+    study = StudyResource(root=study.root, threads=study.threads)
     try:
         sheet, contrasts = study.sheet, study.contrasts
     except PomaError as error:

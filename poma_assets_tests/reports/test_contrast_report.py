@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conftest import CONTRASTS, HOSTILE, make_contrast_inputs, make_study_inputs
+from made_up_study import CONTRASTS, HOSTILE, make_contrast_inputs, make_study_inputs
 
 from poma_assets.reports.contrast_report import render_contrast_report, sample_groups
 from poma_assets.reports.inputs import ContrastReportInputs

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import (
+from made_up_study import (
     CONTRASTS,
     HOSTILE,
     make_contrast_inputs,

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from conftest import CONTRASTS, HOSTILE, MARKERS, make_study_inputs
+from made_up_study import CONTRASTS, HOSTILE, MARKERS, make_study_inputs
 
 from poma_assets.reports.inputs import StudyReportInputs
 from poma_assets.reports.study_report import render_study_report

@@ -57,7 +57,7 @@ def lengths(path: Path) -> list[int]:
 def test_cutadapt_pairs(reads, tmp_path):
     outputs = tmp_path / "R1.fastq.gz", tmp_path / "R2.fastq.gz"
     report = tmp_path / "S1.cutadapt.json"
-    record = run_cutadapt(*reads, *outputs, report, threads=1, log_path=tmp_path / "log")
+    record = run_cutadapt(*reads, *outputs, report, threads=1, min_length_bp=36, log_path=tmp_path / "log")
     row = parse_cutadapt_json(report.read_text(), source="x")
     assert (row["read_pairs_in"], row["read_pairs_out"], row["pass_filter_pct"]) == (200, 160, 80.0)
     assert row["adapter_r1_pct"] >= 50.0
@@ -106,7 +106,7 @@ def test_output_must_agree_with_the_report(reads):
 def test_fastp_pairs(reads, tmp_path):
     outputs = tmp_path / "R1.fastq.gz", tmp_path / "R2.fastq.gz"
     report = tmp_path / "S1.fastp.json"
-    run_fastp(*reads, *outputs, report, threads=1, log_path=tmp_path / "log")
+    run_fastp(*reads, *outputs, report, threads=1, min_length_bp=36, log_path=tmp_path / "log")
     row = parse_fastp_json(report.read_text(), source="x")
     assert (row["read_pairs_in"], row["read_pairs_out"]) == (200, 160)
     assert row["q30_pct"] == pytest.approx(100 * (100 * 79 + 60 * 49) / (100 * 80 + 60 * 50))
