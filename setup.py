@@ -5,5 +5,4 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["poma_assets", "poma_assets.*"]), "poma_assets.data"],
     package_dir={"poma_assets.data": "data"},
-    package_data={"poma_assets.data": ["gene_sets/*", "markers/*"]},
 )
