@@ -1,0 +1,136 @@
+"""The command line as a user meets it: exit status, messages, machine-readable output."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from poma_assets.preflight import check_study
+from poma_assets.resources import StudyResource
+from poma_assets.science.errors import PomaError
+
+
+def edit_sheet(study: Path, row: int, column: str, value: str) -> None:
+    sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
+    sheet.loc[row, column] = value
+    sheet.to_csv(study / "samples.tsv", sep="\t", index=False)
+
+
+def refusal(study: Path) -> PomaError:
+    with pytest.raises(PomaError) as caught:
+        check_study(StudyResource(root=str(study)))
+    return caught.value
+
+
+def test_a_sound_study_is_told_part_by_part(tiny_study):
+    lines = check_study(StudyResource(root=str(tiny_study)))
+    assert any(line.startswith("sample sheet: 8 samples in 8 sequencing units") for line in lines)
+    assert sum(line.startswith("contrast ") for line in lines) == 4
+
+
+def test_a_missing_fastq_is_named_with_its_line(study_copy):
+    edit_sheet(study_copy, 1, "fastq_2", "reads/gone_R2.fastq.gz")
+    error = refusal(study_copy)
+    assert str(error).startswith("samples.tsv, line 3, column fastq_2: there is no file 'reads/gone_R2.fastq.gz'")
+    assert error.exit_status == 2
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a b", "", "-x", "a\u202eb"])
+def test_a_sample_name_that_could_be_a_path_is_refused(study_copy, name):
+    edit_sheet(study_copy, 0, "sample", name)
+    assert "line 2, column sample" in str(refusal(study_copy))
+
+
+def test_an_unknown_level_is_answered_with_the_levels_there_are(study_copy):
+    contrasts = study_copy / "contrasts.tsv"
+    contrasts.write_text(contrasts.read_text().replace("\tpomalidomide", "\tpomalidomid", 1))
+    text = str(refusal(study_copy))
+    assert "found 'pomalidomid'" in text
+    assert "Did you mean 'pomalidomide'?" in text
+
+
+def test_an_absent_program_is_named_with_its_package(tiny_study, tmp_path, monkeypatch):
+    for program in ("fastqc", "featureCounts"):
+        (tmp_path / program).symlink_to(shutil.which("true") or "/bin/true")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = str(refusal(tiny_study))
+    assert "the program STAR is not installed" in text
+    assert "rna-star" in text
+    assert "bioconda" in text
+
+
+def test_results_that_cannot_be_written_are_refused_before_anything_runs(study_copy):
+    (study_copy / "results").write_text("a file where the folder should be")
+    assert "the results folder cannot be written" in str(refusal(study_copy))
+
+
+def test_a_missing_genome_is_refused(study_copy):
+    (study_copy / "reference" / "genome.fa").unlink()
+    assert "genome.fa: the file does not exist" in str(refusal(study_copy))
+
+
+def test_outside_a_study_the_way_in_is_told(poma, tmp_path):
+    result = poma("status", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "poma init DIR" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_unknown_samples_and_phases_are_refused(poma, tiny_study):
+    result = poma("run", "--study", str(tiny_study), "--samples", "nobody")
+    assert (result.returncode, "unknown sample" in result.stderr) == (2, True)
+    result = poma("run", "--study", str(tiny_study), "--until", "never")
+    assert (result.returncode, "--until is unknown" in result.stderr) == (2, True)
+
+
+def test_the_ui_listens_on_loopback_only_unless_told_twice(poma, tiny_study):
+    result = poma("ui", "--study", str(tiny_study), "--host", "0.0.0.0")
+    assert result.returncode == 2
+    assert "no login" in result.stderr
+
+
+def test_init_writes_a_sheet_from_the_reads_found(poma, tiny_study, tmp_path):
+    study = tmp_path / "own"
+    result = poma("init", str(study), "--reads", str(tiny_study / "reads"))
+    assert result.returncode == 0, result.stderr
+    sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str)
+    assert len(sheet) == 8
+    assert sheet["fastq_2"].str.endswith("_R2.fastq.gz").all()
+    again = poma("init", str(study), "--reads", str(tiny_study / "reads"))
+    assert (again.returncode, "there is a study already" in again.stderr) == (2, True)
+
+
+@pytest.mark.tools
+def test_results_are_read_by_people_and_programs(poma, finished_study):
+    study = ["--study", str(finished_study)]
+    verdicts = json.loads(poma("verdicts", *study, "--json").stdout)
+    assert {row["contrast_id"] for row in verdicts} >= {"pom_in_sensitive", "pom_in_resistant"}
+    assert all(row["sentence"] for row in verdicts)
+    table = poma("verdicts", *study, "--contrast", "pom_in_sensitive").stdout
+    assert "IRF4" in table
+    assert "pom_in_resistant" not in table
+    answer = poma("query", *study, "SELECT count(*) AS n FROM samples", "--csv")
+    assert answer.stdout == "n\n8\n"
+    status = json.loads(poma("status", *study, "--json").stdout)
+    assert [row["included"] for row in status["samples"]] == ["yes"] * 8
+    assert json.loads(poma("report", *study, "--json").stdout)["study report"].endswith("study_report.html")
+
+
+@pytest.mark.tools
+def test_wrong_sql_is_answered_without_a_traceback(poma, finished_study):
+    result = poma("query", "--study", str(finished_study), "SELEC 1")
+    assert result.returncode == 1
+    assert "Parser Error" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.tools
+def test_a_query_cannot_write(poma, finished_study):
+    result = poma("query", "--study", str(finished_study), "DELETE FROM samples")
+    assert result.returncode != 0
+    rows = poma("query", "--study", str(finished_study), "SELECT count(*) AS n FROM samples", "--csv")
+    assert rows.stdout == "n\n8\n"
