@@ -6,9 +6,10 @@ from pathlib import Path
 
 from poma_assets.assets.differential_expression import contrast_samples
 from poma_assets.assets.markers import read_hypotheses
+from poma_assets.assets.reference import reference_file
 from poma_assets.resources import StudyResource
 from poma_assets.science.design import build_design
-from poma_assets.science.errors import ConfigError, ReferenceFilesError, StorageError
+from poma_assets.science.errors import StorageError
 from poma_assets.storage.package_data import read_gene_sets
 from poma_assets.tools.command import require_tool
 
@@ -45,7 +46,10 @@ def check_study(study: StudyResource) -> list[str]:
     lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
     lines.append(f"hypotheses: {len(read_hypotheses(study).table)}")
     if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
-        lines += [_check_reference(study), _check_tools(study)]
+        paths = [reference_file(study, key) for key in ("genome", "annotation")]
+        names = " and ".join(path.name for path in paths)
+        lines.append(f"reference: {names} are there (their sequence names are compared when the run begins)")
+        lines.append(_check_tools(study))
     return lines
 
 
@@ -67,25 +71,6 @@ def _check_results_folder(folder: Path) -> None:
             expected=f"{_LEAST_FREE_BYTES / 1e6:.0f} MB at least",
             fix="Free some space and run again.",
         )
-
-
-def _check_reference(study: StudyResource) -> str:
-    for key, path in (("genome", study.study.genome_path), ("annotation", study.study.annotation_path)):
-        if path is None:
-            raise ConfigError(
-                f"reference.{key} is missing",
-                where=str(study.study.root / "poma.yaml"),
-                expected="the path of a file",
-                fix="Name the genome FASTA and the annotation GTF under `reference:`.",
-            )
-        if not path.is_file():
-            raise ReferenceFilesError(
-                "the file does not exist",
-                where=str(path),
-                expected=f"the file named as reference.{key} in poma.yaml",
-                fix="Correct the path; relative paths start at the study folder.",
-            )
-    return "reference: genome and annotation are there (their names are compared when the run begins)"
 
 
 def _check_tools(study: StudyResource) -> str:

@@ -40,20 +40,30 @@ def _text_lines(path: Path) -> Iterator[Iterator[str]]:
         ) from error
 
 
-def _existing(path: Path | None, key: str, study: StudyResource) -> Path:
+def reference_file(study: StudyResource, key: str) -> Path:
+    """Path of the genome FASTA or the annotation GTF (``key``: genome or annotation).
+
+    Raises
+    ------
+    ConfigError
+        If ``poma.yaml`` does not name it.
+    ReferenceFilesError
+        If it does not exist.
+    """
+    path = study.study.genome_path if key == "genome" else study.study.annotation_path
     if path is None:
         raise ConfigError(
             f"reference.{key} is missing",
             where=str(study.study.root / "poma.yaml"),
             expected="the path of a file",
-            fix="Name the genome FASTA and the GTF under `reference:`.",
+            fix="Name the genome FASTA and the annotation GTF under `reference:`.",
         )
     if not path.is_file():
         raise ReferenceFilesError(
             "the file does not exist",
             where=str(path),
             expected=f"the file named as reference.{key} in poma.yaml",
-            fix="Correct the path in poma.yaml (relative paths start at the study folder).",
+            fix="Correct the path; relative paths start at the study folder.",
         )
     return path
 
@@ -61,7 +71,7 @@ def _existing(path: Path | None, key: str, study: StudyResource) -> Path:
 @pipeline_asset(kinds={"fasta"})
 def genome(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The genome FASTA of the study, read through once: its sequences and their lengths."""
-    path = _existing(study.study.genome_path, "genome", study)
+    path = reference_file(study, "genome")
     with _text_lines(path) as lines:
         contigs = fasta_contigs(lines, source=str(path))
     target = study.study.step_dir("genome", "all")
@@ -88,7 +98,7 @@ def gene_table(context: dg.AssetExecutionContext, study: StudyResource, annotati
 @pipeline_asset(kinds={"gtf"})
 def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: Files) -> Step:
     """The annotation GTF, checked against the genome: same sequence names, no exon beyond a sequence's end."""
-    path = _existing(study.study.annotation_path, "annotation", study)
+    path = reference_file(study, "annotation")
     with _text_lines(genome["fasta"]) as lines:
         contigs = fasta_contigs(lines, source=str(genome["fasta"]))
     with _text_lines(path) as lines:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,7 @@ class HashCache:
                     return str(row[0])
         value = file_sha256(path)
         if identity == _identity(path) and _is_settled(path):
-            with self._cache() as cache:
+            with self._cache() as cache, suppress(sqlite3.Error):
                 if cache is not None:
                     cache.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (str(path), identity, value))
                     cache.commit()

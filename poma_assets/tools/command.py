@@ -23,7 +23,7 @@ from poma_assets.science.errors import PomaError, StorageError, ToolError, ToolM
 from poma_assets.tools import process_group
 from poma_assets.tools.process_group import terminate_all
 
-__all__ = ["CommandRecord", "disk_full_error", "require_tool", "run_command", "terminate_all"]
+__all__ = ["CommandRecord", "disk_full_error", "no_output_error", "require_tool", "run_command", "terminate_all"]
 
 PYTHON_TOOLS = ("cutadapt", "htseq-count", "multiqc")
 """Programs that come as Python packages; looked up beside the running interpreter first."""
@@ -162,6 +162,13 @@ def disk_full_error(tool: str, folder: Path) -> ToolError:
         found=_free_space(folder),
         fix="Make room on that disk and run again; the steps that finished are kept.",
     )
+
+
+def no_output_error(tool: str, what: str, folder: Path, log_path: Path) -> ToolError:
+    """Say that a program ended well and yet left an output out; a full disk is the usual reason."""
+    if _disk_is_full(folder):
+        return disk_full_error(tool, folder)
+    return ToolError(f"{tool} left no {what}", where=str(folder), fix=f"See {log_path}.")
 
 
 def _how_to_install(program: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from poma_assets.science.errors import ToolError
 from poma_assets.storage.staging import move_into_place, work_folder
-from poma_assets.tools.command import CommandRecord, run_command
+from poma_assets.tools.command import CommandRecord, no_output_error, run_command
 from poma_assets.tools.versions import tool_version
 
 SMALL_FILE_BYTES = 16 * 1024**2
@@ -51,7 +51,7 @@ def run_fastqc(files: Sequence[Path], output_dir: Path, *, threads: int, log_pat
         made: dict[Path, Path] = {}
         for html, archive in fastqc_outputs(folder, files).values():
             if not html.is_file():
-                raise ToolError("FastQC left no report", where=html.name, fix=f"See {log_path}.")
+                raise no_output_error("FastQC", f"report {html.name}", output_dir, log_path)
             read_fastqc_data(archive)
             made |= {html: output_dir / html.name, archive: output_dir / archive.name}
         move_into_place(made)

@@ -9,7 +9,7 @@ from typing import Literal
 from poma_assets.science.count_tables import parse_featurecounts, parse_featurecounts_summary
 from poma_assets.science.errors import ToolError
 from poma_assets.storage.staging import move_into_place, work_folder
-from poma_assets.tools.command import CommandRecord, run_command
+from poma_assets.tools.command import CommandRecord, no_output_error, run_command
 from poma_assets.tools.versions import tool_version
 
 _STRAND = {"unstranded": "0", "forward": "1", "reverse": "2"}
@@ -61,7 +61,7 @@ def _check_table(made: Path, summary: Path, output: Path, log_path: Path) -> Non
         counts = parse_featurecounts(made.read_text(), source=str(output))
         assigned = parse_featurecounts_summary(summary.read_text(), source=f"{output}.summary")["Assigned"]
     except OSError as error:
-        raise ToolError("featureCounts left no table", where=str(output), fix=f"See {log_path}.") from error
+        raise no_output_error("featureCounts", f"table {output.name}", output.parent, log_path) from error
     genes = _GENES_LOADED.search(log_path.read_text(errors="replace"))
     found = (len(counts), int(counts.sum()))
     expected = (int(genes.group(1)) if genes else len(counts), assigned)

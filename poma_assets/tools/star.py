@@ -15,7 +15,7 @@ import psutil
 from poma_assets.science.errors import NotEnoughDataError, ToolError
 from poma_assets.storage.staging import move_into_place, work_folder
 from poma_assets.tools.bam import check_bam, index_bam
-from poma_assets.tools.command import CommandRecord, run_command
+from poma_assets.tools.command import CommandRecord, no_output_error, run_command
 from poma_assets.tools.fastq_files import has_reads
 from poma_assets.tools.star_index import (
     GENE_COUNTS_FILE,
@@ -175,7 +175,7 @@ def _run(argv: list[str], folder: Path, log_path: Path, sort_bytes: int) -> Comm
 def _check_alignment(folder: Path, output_dir: Path, log_path: Path) -> None:
     bam = folder / _OUTPUTS["bam"][0]
     if not (folder / _OUTPUTS["log_final"][0]).is_file() or not bam.is_file():
-        raise ToolError("STAR left no complete output", where=str(output_dir), fix=f"See {log_path}.")
+        raise no_output_error("STAR", "complete output", output_dir.parent, log_path)
     index_bam(bam)
     if check_bam(bam) == 0:
         raise NotEnoughDataError(
