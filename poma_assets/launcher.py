@@ -164,16 +164,18 @@ class Launcher:
                 self._instance.report_run_canceled(run, message="`poma run` was interrupted.")
 
     def _run_phase(self, phase: Phase, samples: set[str] | None, *, htseq: bool) -> None:
-        nodes = needed_nodes(self._study, htseq=htseq)
-        stale = [step for step in stale_steps(nodes, self._study) if step.asset in phase.assets]
+        # Earlier phases have had their chance: what they left behind shows in the data versions of their steps.
+        nodes = [node for node in needed_nodes(self._study, htseq=htseq) if node.name in phase.assets]
+        stale = stale_steps(nodes, self._study)
         if samples is not None and phase.title in ("samples", "htseq"):
             stale = [step for step in stale if step.partition in samples]
         tasks = self._tasks(phase, stale)
         if not tasks:
             return
         self._progress.phase(phase.title, len(tasks))
+        failures_before = len(self._summary.failures)
         self._execute(tasks)
-        if phase.title in ("reference", "cohort") and self._summary.failures:
+        if phase.title in ("reference", "cohort") and len(self._summary.failures) > failures_before:
             self._summary.not_reached += [later.title for later in PHASES[PHASES.index(phase) + 1 :]]
 
     def _tasks(self, phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:

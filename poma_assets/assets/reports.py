@@ -30,11 +30,13 @@ def software_versions() -> dict[str, str]:
 
 
 def _tables(study: StudyResource, where: dict[str, str] | None = None) -> dict[str, pd.DataFrame]:
+    """Tables of the samples and contrasts that are in the sheets now; withdrawn ones keep their rows, unseen."""
+    current = {"sample_id": list(study.sheet.samples["sample_id"]), "contrast_id": list(study.contrasts)}
     frames = {}
     for name, table in TABLES.items():
         if name not in _BULKY:
-            matching = where if where and set(where) <= set(table.column_names) else None
-            frames[name] = study.warehouse.read(name, matching)
+            chosen = {**current, **(where or {})}
+            frames[name] = study.warehouse.read(name, {key: chosen[key] for key in chosen if key in table.column_names})
     return frames
 
 
