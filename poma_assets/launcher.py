@@ -13,7 +13,7 @@ from dagster._core.utils import make_new_run_id
 from poma_assets.definitions import build_definitions
 from poma_assets.jobs import COHORT_ASSETS, DEFAULT_SAMPLE_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
-from poma_assets.planning import AssetNode, StaleStep, stale_steps
+from poma_assets.planning import AssetNode, StaleStep, StepIndex, stale_steps
 from poma_assets.resources import StudyResource
 from poma_assets.runs import RunTask
 from poma_assets.storage.lock import exclusive_lock
@@ -58,6 +58,9 @@ class Progress(Protocol):
     def finished(self, label: str, failures: Sequence[tuple[str, str]]) -> None:
         """A run has ended."""
 
+    def stopping(self) -> None:
+        """The launch was interrupted; the programs that are running are being ended."""
+
 
 @dataclass
 class Summary:
@@ -88,7 +91,9 @@ def asset_nodes(*, htseq: bool) -> list[AssetNode]:
 def needed_nodes(study: StudyResource, *, htseq: bool = False) -> list[AssetNode]:
     """The part of the graph that this study uses: one that begins at the counts has no reads and no reference."""
     config = study.study.config
-    nodes = asset_nodes(htseq=htseq or config.counter == "htseq")
+    # Counts by htseq that were once asked for are kept up to date.
+    asked_before = bool(StepIndex.read(study, ["htseq_counts"]).fingerprints)
+    nodes = asset_nodes(htseq=htseq or asked_before or config.counter == "htseq")
     left_out: set[str] = set()
     if config.count_matrix:
         left_out |= set(SAMPLE_ASSETS) | {"multiqc_report"}
@@ -140,6 +145,7 @@ class Launcher:
                         break
             except BaseException:
                 unfinished = self._pool.running if self._pool is not None else []
+                self._progress.stopping()
                 self._close_pool(interrupt=True)
                 self._close_interrupted_runs(task.run_id for task in unfinished)
                 raise

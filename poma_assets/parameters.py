@@ -130,7 +130,7 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "trimmed_read_quality": (_tools("fastqc"),),
     "alignments": (_tools("STAR"),),
     "alignment_quality": (_row("strandedness"),),
-    "gene_counts": (_tools("featureCounts"), _given_counts),
+    "gene_counts": (_tools("featureCounts"), _configuration("counter"), _given_counts),
     "htseq_counts": (_tools("htseq-count"),),
     "sample_quality": (_row("rin", "a260_a280"), _configuration("profile", "quality")),
     "count_matrix": (

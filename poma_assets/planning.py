@@ -16,6 +16,8 @@ from poma_assets.resources import StudyResource
 from poma_assets.storage.step_output import StepOutput
 from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
 
+_NAMED_PARTITIONS = 3
+
 
 @dataclass(frozen=True)
 class StoredStep:
@@ -137,7 +139,10 @@ def _stale_parent(node: AssetNode, partition: str, stale: Mapping[str, set[str]]
             if partition in keys:
                 return f"{parent} runs again"
         elif keys:
-            return f"{parent} runs again" + ("" if "" in keys else f" for {', '.join(sorted(keys)[:3])}")
+            if "" in keys:
+                return f"{parent} runs again"
+            named = [*sorted(keys)[:_NAMED_PARTITIONS], *["..."] * (len(keys) > _NAMED_PARTITIONS)]
+            return f"{parent} runs again for {', '.join(named)}"
     return None
 
 

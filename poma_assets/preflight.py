@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from poma_assets.assets.cohort import read_given_matrix
 from poma_assets.assets.differential_expression import contrast_samples
 from poma_assets.assets.markers import read_hypotheses
 from poma_assets.assets.reference import reference_file
@@ -45,6 +46,9 @@ def check_study(study: StudyResource) -> list[str]:
     sets = [read_gene_sets(name, study.study.root) for name in config.gene_sets]
     lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
     lines.append(f"hypotheses: {len(read_hypotheses(study).table)}")
+    if study.study.count_matrix_path is not None:
+        counts = read_given_matrix(study, study.study.count_matrix_path)
+        lines.append(f"count matrix: {counts.shape[0]} genes x {counts.shape[1]} samples")
     if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
         paths = [reference_file(study, key) for key in ("genome", "annotation")]
         names = " and ".join(path.name for path in paths)

@@ -9,6 +9,7 @@ import multiprocessing as mp
 import os
 import signal
 import sys
+import time
 import traceback
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -85,8 +86,9 @@ class WorkerPool:
                 process.terminate()
             elif connection not in self._busy:
                 connection.send(None)
+        deadline = time.monotonic() + (_INTERRUPT_WAIT_S if interrupt else _STOP_WAIT_S)
         for process in self._workers.values():
-            process.join(_INTERRUPT_WAIT_S if interrupt else _STOP_WAIT_S)
+            process.join(max(0.0, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()
                 process.join()

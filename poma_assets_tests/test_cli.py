@@ -134,3 +134,30 @@ def test_a_query_cannot_write(poma, finished_study):
     assert result.returncode != 0
     rows = poma("query", "--study", str(finished_study), "SELECT count(*) AS n FROM samples", "--csv")
     assert rows.stdout == "n\n8\n"
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(
+    ("sql", "part"),
+    [("", "one SQL statement"), ("SELECT 1; SELECT 2", "one SQL statement"), ("COPY samples TO 'x.csv'", "Permission")],
+)
+def test_a_query_is_one_statement_that_reads(finished_study, sql, part):
+    with pytest.raises(PomaError, match=part):
+        StudyResource(root=str(finished_study)).warehouse.query(sql)
+
+
+@pytest.mark.tools
+def test_the_views_answer_without_the_published_copy(finished_study):
+    top = StudyResource(root=str(finished_study)).warehouse.query("SELECT * FROM v_top_genes WHERE rank = 1")
+    assert set(top["engine"]) == {"deseq2", "edger"}
+
+
+@pytest.mark.tools
+def test_another_counter_makes_the_gene_counts_stale(poma, finished_study, tmp_path):
+    study = Path(shutil.copytree(finished_study, tmp_path / "study"))
+    with (study / "poma.yaml").open("a") as config:
+        config.write("counter: star\n")
+    stale = json.loads(poma("plan", "--study", str(study), "--json").stdout)
+    recounted = [step for step in stale if step["asset"] == "gene_counts"]
+    assert len(recounted) == 8
+    assert recounted[0]["reason"] == "counter in poma.yaml changed"

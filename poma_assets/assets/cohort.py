@@ -1,5 +1,7 @@
 """The count matrix of the samples that passed, and what the samples look like beside each other."""
 
+from pathlib import Path
+
 import dagster as dg
 import pandas as pd
 
@@ -26,10 +28,40 @@ def read_counts(study: StudyResource, samples: list[str] | None = None) -> pd.Da
     return study.warehouse.read_matrix("count_matrix", value="count", where=where)
 
 
+def read_given_matrix(study: StudyResource, path: Path) -> pd.DataFrame:
+    """The count matrix that the study begins at: genes x samples, in the order of the sheet.
+
+    Raises
+    ------
+    CountsError
+        If the file is no matrix of counts, or lacks samples of the sheet.
+    """
+    names = list(study.sheet.samples["sample_id"])
+    counts = parse_count_matrix(read_text(path), source=str(path))
+    missing = [name for name in names if name not in counts.columns]
+    if missing:
+        raise CountsError(
+            "the count matrix lacks samples of the sheet",
+            where=str(path),
+            found=f"no column {', '.join(missing)}",
+            expected=f"columns such as {', '.join(map(str, counts.columns[:4]))}",
+            fix="Correct the column names, or take the samples out of the sheet.",
+        )
+    return counts[names]
+
+
 def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
     counter = study.study.config.counter
     where = {"sample_id": included, "counter": [counter, "given"]}
-    return study.warehouse.read_matrix("gene_counts", value="count", where=where)
+    counts = study.warehouse.read_matrix("gene_counts", value="count", where=where)
+    missing = [name for name in included if name not in counts.columns]
+    if missing:
+        raise CountsError(
+            f"samples have no counts by {counter}",
+            found=", ".join(missing),
+            fix="Run `poma run`, which counts them; or set `counter:` in poma.yaml back.",
+        )
+    return counts
 
 
 def read_overrides(study: StudyResource) -> pd.DataFrame | None:
@@ -47,19 +79,9 @@ def _inclusion(study: StudyResource) -> pd.DataFrame:
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["gene_counts", "htseq_counts", "sample_quality"])
 def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Counts of the samples that passed the quality gates (genes x samples), and who stayed out and why."""
-    matrix_path = study.study.count_matrix_path
-    if matrix_path is not None:
-        names = list(study.sheet.samples["sample_id"])
-        counts = parse_count_matrix(read_text(matrix_path), source=str(matrix_path)).reindex(columns=names)
-        missing = [str(name) for name in counts.columns[counts.isna().all()]]
-        if missing:
-            raise CountsError(
-                "the count matrix lacks samples of the sheet",
-                where=str(matrix_path),
-                found=f"no column {', '.join(missing)}",
-                fix="Correct the column names, or take the samples out of the sheet.",
-            )
-        inclusion = pd.DataFrame({"sample_id": names, "included": True, "reason": None})
+    if study.study.count_matrix_path is not None:
+        counts = read_given_matrix(study, study.study.count_matrix_path)
+        inclusion = pd.DataFrame({"sample_id": counts.columns, "included": True, "reason": None})
     else:
         inclusion = _inclusion(study)
         counts = _sample_counts(study, list(inclusion.loc[inclusion["included"], "sample_id"]))

@@ -37,6 +37,8 @@ def _tables(study: StudyResource, where: dict[str, str] | None = None) -> dict[s
         if name not in _BULKY:
             chosen = {**current, **(where or {})}
             frames[name] = study.warehouse.read(name, {key: chosen[key] for key in chosen if key in table.column_names})
+    order = {name: position for position, name in enumerate(study.contrasts)}
+    frames["contrasts"] = frames["contrasts"].sort_values("contrast_id", key=lambda ids: ids.map(order))
     return frames
 
 

@@ -45,9 +45,6 @@ def main() -> None:
             raise
         err.print(f"[bold red]error[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        err.print("[yellow]interrupted[/] every program that was running has been ended; run again to continue")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

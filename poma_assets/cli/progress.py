@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+_STOPPING = "interrupted: ending the programs that are running; what is finished is kept, `poma run` continues"
+
 
 class PlainProgress:
     """One line per event: for logs and pipes."""
@@ -48,6 +50,10 @@ class PlainProgress:
         self._line(f"  {label}: {'FAILED' if failures else 'done'} ({self._done} of {self._runs})")
         for step, message in failures:
             self._line(f"    {step}: {message}")
+
+    def stopping(self) -> None:
+        """The launch was interrupted."""
+        self._line(_STOPPING)
 
 
 class LiveProgress:
@@ -98,3 +104,7 @@ class LiveProgress:
             self._bar.advance(self._task)
         for step, message in failures:
             self._console.print(f"[bold red]{escape(label)}[/] {escape(step)}: {escape(message)}", soft_wrap=True)
+
+    def stopping(self) -> None:
+        """The launch was interrupted."""
+        self._console.print(f"[yellow]{_STOPPING}[/]")

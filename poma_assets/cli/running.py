@@ -39,7 +39,8 @@ def check(study: StudyOption = None) -> None:
     from poma_assets.preflight import check_study
 
     for line in check_study(open_study(study)):
-        out.print(f"[green]ok[/]  {escape(line)}", soft_wrap=True)
+        mark = "[yellow]warn[/]" if line.startswith("warning") else "[green]ok[/]  "
+        out.print(f"{mark} {escape(line.removeprefix('warning, ').removeprefix('warning: '))}", soft_wrap=True)
 
 
 def plan(study: StudyOption = None, as_json: JsonOption = False) -> None:
@@ -55,8 +56,8 @@ def plan(study: StudyOption = None, as_json: JsonOption = False) -> None:
         print(json.dumps([vars(step) for step in stale], indent=2))
         return
     for step in stale:
-        label = f" [{step.partition}]" if step.partition else ""
-        out.print(f"{escape(step.asset + label):<48} {escape(step.reason)}", soft_wrap=True)
+        label = f"{step.asset} [{step.partition}]" if step.partition else step.asset
+        out.print(escape(f"{label:<48} {step.reason}"), soft_wrap=True)
     out.print(f"{len(stale)} of {total} steps would run; {total - len(stale)} are reused.")
 
 
@@ -98,8 +99,11 @@ def launch(
     from poma_assets.launcher import Launcher
 
     display = LiveProgress(err) if err.is_terminal else PlainProgress(err)
-    with display as progress:
-        return Launcher(resource, progress, jobs=jobs or None).run(samples=samples, until=until, htseq=htseq)
+    try:
+        with display as progress:
+            return Launcher(resource, progress, jobs=jobs or None).run(samples=samples, until=until, htseq=htseq)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def tell(resource: StudyResource, summary: Summary) -> None:

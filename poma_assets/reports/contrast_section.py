@@ -108,7 +108,8 @@ def contrast_section(
         log2_fold_change=log2_fold_change,
         target=None if is_missing(target) else str(target),
     )
-    response = wording.response_sentence(tables["response_score"])
+    drug = str(contrast.get("kind")) == "drug_vs_vehicle"
+    response = wording.response_sentence(tables["response_score"]) if drug else None
     differing = _disagreements(tables["engine_agreement"])
     return ContrastSection(
         anchor=anchor,

@@ -139,7 +139,7 @@ def plain_errors(path: Path) -> Iterator[None]:
         # A commit that fails for want of space is reported as an error of the transaction.
         if isinstance(error, (duckdb.IOException, duckdb.FatalException)) or _OF_FILE.search(text):
             raise _file_error(path, text) from error
-        raise StorageError("DuckDB refused", where=str(path), found=text.splitlines()[0]) from error
+        raise StorageError("DuckDB refused", where=str(path), found=" ".join(text.split())) from error
     except OSError as error:
         raise _file_error(Path(error.filename or path), error.strerror or str(error)) from error
 

@@ -69,8 +69,11 @@ _VIEWS: dict[str, tuple[str, str]] = {
 }
 
 
-def create_views(connection: Connection) -> None:
-    """Make the views, with their comments, in a database that has the declared tables."""
+def create_views(connection: Connection, *, temporary: bool = False) -> None:
+    """Make the views in a database that has the declared tables: with their comments, or for this connection only."""
     for name, (comment, sql) in _VIEWS.items():
+        if temporary:
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
+            continue
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
         connection.execute(f"COMMENT ON VIEW {name} IS '{comment.replace(chr(39), chr(39) * 2)}'")

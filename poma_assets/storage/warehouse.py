@@ -16,12 +16,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from poma_assets.science.errors import StorageError
 from poma_assets.storage.artefacts import absolute_path, artefact_rows
 from poma_assets.storage.connection import Connection, in_memory, reading, writing
 from poma_assets.storage.database_schema import create_table, ensure_tables, table_names
 from poma_assets.storage.hashing import HashCache
 from poma_assets.storage.lock import OnWait
 from poma_assets.storage.matrices import fetch_matrix
+from poma_assets.storage.published_views import create_views
 from poma_assets.storage.rows import check_columns, check_frame, declared_table, replace_rows
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import StepOutput
@@ -220,7 +222,9 @@ class Warehouse:
             connection.commit()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
-        """Run a reading SQL statement; values for ``?`` are bound.
+        """Run one reading SQL statement, the views of the published database included; values for ``?`` are bound.
+
+        It cannot write, neither into the database nor into files.
 
         Raises
         ------
@@ -230,7 +234,17 @@ class Warehouse:
         with self._reading("a query") as connection:
             if not self.path.exists():
                 ensure_tables(connection, self.path)
-            return connection.execute(sql, list(parameters)).df()
+            if table_names(connection) >= set(TABLES):
+                create_views(connection, temporary=True)
+            connection.execute("SET enable_external_access = false")
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1:
+                raise StorageError(
+                    "a query is one SQL statement",
+                    found=f"{len(statements)} statements",
+                    fix='For example "SHOW TABLES".',
+                )
+            return connection.execute(statements[0], list(parameters)).df()
 
     def _reading(self, describe: str) -> AbstractContextManager[Connection]:
         return reading(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait)
