@@ -92,6 +92,12 @@ def in_memory() -> Connection:
     return duckdb.connect(":memory:", config=dict(_CONFIG))
 
 
+def is_in_memory(connection: Connection) -> bool:
+    """Whether a connection stands for a file that did not exist when it was opened (it may exist by now)."""
+    rows = connection.execute("SELECT path FROM duckdb_databases() WHERE NOT internal").fetchall()
+    return all(path is None for (path,) in rows)
+
+
 def lock_path(path: Path) -> Path:
     """The side file that is locked in place of the database file."""
     return path.with_name(path.name + ".lock")

@@ -18,7 +18,7 @@ import pandas as pd
 
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.artefacts import absolute_path, artefact_rows
-from poma_assets.storage.connection import Connection, in_memory, reading, writing
+from poma_assets.storage.connection import Connection, in_memory, is_in_memory, reading, writing
 from poma_assets.storage.database_schema import create_table, ensure_tables, table_names
 from poma_assets.storage.hashing import HashCache
 from poma_assets.storage.lock import OnWait
@@ -232,7 +232,7 @@ class Warehouse:
             With DuckDB's words, if the statement is wrong or would write.
         """
         with self._reading("a query") as connection:
-            if not self.path.exists():
+            if is_in_memory(connection):
                 ensure_tables(connection, self.path)
             if table_names(connection) >= set(TABLES):
                 create_views(connection, temporary=True)
