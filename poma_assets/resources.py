@@ -40,10 +40,10 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The study's warehouse."""
         return Warehouse(self.study.warehouse_path, on_wait=dg.get_dagster_logger().info)
 
-    @cached_property
+    @property
     def hashes(self) -> HashCache:
-        """Content hashes of files, cheap on a second look."""
-        return HashCache(self.study.results_dir / ".hashes")
+        """Content hashes of files, cheap on a second look: the warehouse's own cache."""
+        return self.warehouse.hashes
 
     @cached_property
     def sheet(self) -> SampleSheet:

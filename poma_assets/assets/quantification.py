@@ -1,7 +1,7 @@
 """From alignments to gene counts and their quality, sample by sample."""
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import dagster as dg
 import pandas as pd
@@ -62,22 +62,34 @@ def used_strandedness(study: StudyResource, sample: str) -> CountingStrandedness
     return cast(CountingStrandedness, used)
 
 
+def _finish_counts(
+    context: dg.AssetExecutionContext,
+    study: StudyResource,
+    counter: str,
+    counts: pd.Series,
+    categories: dict[str, int] | None = None,
+    **outputs: Any,
+) -> Step:
+    """Store a sample's counts by one counter, beside those of the others. ``outputs``: further keywords of `finish`."""
+    sample = context.partition_key
+    tables = {"gene_counts": _counts_frame(sample, counter, counts)}
+    if categories is not None:
+        tables["count_assignment"] = _assignment_frame(sample, counter, categories)
+    return finish(context, study, tables=tables, replaces={table: {"counter": counter} for table in tables}, **outputs)
+
+
 @pipeline_asset(partitions_def=SAMPLES, kinds={"featurecounts", "duckdb"}, deps=["alignment_quality"])
 def gene_counts(context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files) -> Step:
     """Fragments per gene by featureCounts with the strandedness found; STAR's own counts or given counts if asked."""
-    sample, counter = context.partition_key, study.study.config.counter
+    sample = context.partition_key
     given = given_counts_path(study, sample)
     if given is not None:
-        counts = parse_per_sample_counts(given.read_text(), source=str(given))
-        tables = {"gene_counts": _counts_frame(sample, "given", counts)}
-        return finish(context, study, tables=tables, replaces={"gene_counts": {"counter": "given"}})
+        return _finish_counts(context, study, "given", parse_per_sample_counts(given.read_text(), source=str(given)))
     strandedness = used_strandedness(study, sample)
-    if counter == "star":
+    if study.study.config.counter == "star":
         path = alignments["reads_per_gene"]
-        parsed = parse_reads_per_gene(path.read_text(), source=str(path))
-        column = parsed.genes.set_index("gene_id")[strandedness]
-        tables = {"gene_counts": _counts_frame(sample, "star", column)}
-        return finish(context, study, tables=tables, replaces={"gene_counts": {"counter": "star"}})
+        genes = parse_reads_per_gene(path.read_text(), source=str(path)).genes.set_index("gene_id")
+        return _finish_counts(context, study, "star", genes[strandedness])
     target = study.study.step_dir("gene_counts", sample)
     name = f"{sample}.featurecounts.txt"
     with staged_directory(target) as staging:
@@ -92,17 +104,14 @@ def gene_counts(context: dg.AssetExecutionContext, study: StudyResource, alignme
         )
         counts = parse_featurecounts((staging / name).read_text(), source=name)
         summary = parse_featurecounts_summary((staging / f"{name}.summary").read_text(), source=f"{name}.summary")
-    by_counter = {"counter": "featurecounts"}
-    return finish(
+    return _finish_counts(
         context,
         study,
-        tables={
-            "gene_counts": _counts_frame(sample, "featurecounts", counts),
-            "count_assignment": _assignment_frame(sample, "featurecounts", summary),
-        },
+        "featurecounts",
+        counts,
+        summary,
         files={"counts": target / name, "summary": target / f"{name}.summary"},
         commands=(record,),
-        replaces={"gene_counts": by_counter, "count_assignment": by_counter},
         metadata={"assigned_fragments": int(counts.sum()), "strandedness": strandedness},
     )
 
@@ -128,17 +137,14 @@ def htseq_counts(context: dg.AssetExecutionContext, study: StudyResource, alignm
             log_path=study.log_path("htseq_counts", sample),
         )
         counts, summary = parse_htseq_counts((staging / name).read_text(), source=name)
-    by_counter = {"counter": "htseq"}
-    return finish(
+    return _finish_counts(
         context,
         study,
-        tables={
-            "gene_counts": _counts_frame(sample, "htseq", counts),
-            "count_assignment": _assignment_frame(sample, "htseq", summary),
-        },
+        "htseq",
+        counts,
+        summary,
         files={"counts": target / name},
         commands=(record,),
-        replaces={"gene_counts": by_counter, "count_assignment": by_counter},
         metadata={"assigned_fragments": int(counts.sum())},
     )
 
