@@ -14,7 +14,8 @@ from poma_assets.resources import Files, StudyResource
 from poma_assets.science.contrasts import Contrast, select_samples
 from poma_assets.science.design import Design, build_design, validate_counts
 from poma_assets.science.differential_expression.agreement import engine_agreement as compare_engines
-from poma_assets.science.differential_expression.deseq2 import fit_deseq2, shrink_deseq2, wald_test
+from poma_assets.science.differential_expression.contrast_tests import shrink_deseq2, wald_test
+from poma_assets.science.differential_expression.deseq2 import fit_deseq2
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.edger import edger_ql, results_frame
 from poma_assets.storage.staging import staged_directory

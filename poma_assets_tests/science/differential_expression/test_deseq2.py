@@ -12,7 +12,8 @@ from pydeseq2.dds import DeseqDataSet
 from pydeseq2.default_inference import DefaultInference
 from pydeseq2.ds import DeseqStats
 
-from poma_assets.science.differential_expression.deseq2 import fit_deseq2, shrink_deseq2, wald_test
+from poma_assets.science.differential_expression.contrast_tests import shrink_deseq2, wald_test
+from poma_assets.science.differential_expression.deseq2 import fit_deseq2
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.pydeseq2_inference import BoundedMeanInference
 from poma_assets.science.errors import ConfigError, CountsError, DesignError, NotEnoughDataError
