@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from poma_assets.science.contrasts import Contrast
-from poma_assets.science.design import build_design, validate_counts
-from poma_assets.science.errors import CountsError, DesignError
+from poma_assets.science.design import build_design
+from poma_assets.science.errors import DesignError
 
 DRUG = Contrast("c", "treatment", "DMSO", "pom 1-uM", (), None, None, None, None, 2)
 FORMULA = replace(DRUG, variable=None, reference=None, target=None, formula="~ treatment * line")
@@ -202,45 +202,3 @@ def test_repeated_replicate_numbers_are_a_warning() -> None:
         "samples with the same replicate number in one condition: MM.1S_DMSO_3 and MM.1S_DMSO_4, "
         "MM.1S_pom 1-uM_3 and MM.1S_pom 1-uM_4. If these are technical replicates"
     )
-
-
-COUNTS = pd.DataFrame({"b": [0, 5], "a": [2.0, 7.0], "c": [0, 0]}, index=pd.Index(["g1", "g2"], name="gene_id"))
-
-
-def test_counts_are_aligned_by_name() -> None:
-    aligned = validate_counts(COUNTS, ["a", "b"])
-    assert aligned.to_dict("list") == {"a": [2, 7], "b": [0, 5]}
-    assert set(aligned.dtypes.astype(str)) == {"int64"}
-
-
-@pytest.mark.parametrize(
-    ("counts", "samples", "message"),
-    [
-        (
-            COUNTS.assign(a=[0, -3]),
-            "ab",
-            "sample a, gene g2: the count matrix holds negative counts (found -3",
-        ),
-        (
-            COUNTS.assign(a=[np.nan, np.nan]),
-            "ab",
-            "gene g1: the count matrix holds missing or infinite counts",
-        ),
-        (COUNTS.assign(b=[1, np.inf]), "ab", "sample b, gene g2: the count matrix holds missing or infinite"),
-        (
-            COUNTS.assign(b=[1.5, 2]),
-            "ab",
-            "counts that are no whole numbers (found 1.5, and 0 more such values",
-        ),
-        (COUNTS.assign(b=["x", "y"]), "ab", "counts that are no numbers (found in sample b"),
-        (COUNTS, "abc", "samples without a single count (found c; expected counts in every sample)"),
-        (COUNTS, "abd", "samples of the design are not in the count matrix (found no d;"),
-        (COUNTS.set_axis(["g", "g"]), "ab", "a gene is there more than once in the count matrix (found g;"),
-        (COUNTS.set_axis(["a", "a", "b"], axis=1), "ab", "a sample is there more than once"),
-        (COUNTS.iloc[:0], "ab", "the count matrix is empty (found 0 genes, 3 samples)"),
-    ],
-)
-def test_bad_counts_are_refused_in_words(counts: pd.DataFrame, samples: str, message: str) -> None:
-    with pytest.raises(CountsError) as caught:
-        validate_counts(counts, list(samples))
-    assert message in str(caught.value)
