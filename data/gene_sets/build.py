@@ -23,12 +23,14 @@ from pathlib import Path
 
 PACKAGES = ("r-bioc-org.hs.eg.db", "r-bioc-go.db")
 MIN_SIZE, MAX_SIZE = 5, 500
-GENE_SETS, GENE_IDS = "go_bp.symbols.gmt.gz", "human_gene_ids.tsv.gz"
+ONTOLOGIES = ("BP", "MF", "CC")
+GENE_IDS, SOURCES = "human_gene_ids.tsv.gz", "sources.tsv"
+GO_LICENCE = "CC BY 4.0 (Gene Ontology Consortium)"
 
-# org.Hs.egGO2ALLEGS of the BP ontology: go_bp_all holds every term with the genes of its descendants.
+# org.Hs.egGO2ALLEGS, by ontology: go_bp_all holds every term with the genes of its descendants.
 TERM_GENES = """
-    SELECT DISTINCT go_bp_all.go_id, gene_info.symbol
-    FROM go_bp_all JOIN gene_info USING (_id)
+    SELECT DISTINCT go_{ontology}_all.go_id, gene_info.symbol
+    FROM go_{ontology}_all JOIN gene_info USING (_id)
 """
 GENE_ROWS = """
     SELECT DISTINCT genes.gene_id, gene_info.symbol, ensembl.ensembl_id
@@ -55,13 +57,13 @@ def query(database: Path, sql: str) -> list[tuple[str, ...]]:
         connection.close()
 
 
-def gene_set_lines(org_db: Path, go_db: Path) -> list[str]:
-    """GMT lines ``GO id, name, symbols...``, terms and symbols sorted, sizes 5 to 500."""
-    names = dict(query(go_db, "SELECT go_id, term FROM go_term WHERE ontology = 'BP'"))
+def gene_set_lines(org_db: Path, go_db: Path, ontology: str) -> list[str]:
+    """GMT lines ``GO id, name, symbols...`` of one ontology, terms and symbols sorted, sizes 5 to 500."""
+    names = dict(query(go_db, f"SELECT go_id, term FROM go_term WHERE ontology = '{ontology}'"))
     genes: dict[str, set[str]] = defaultdict(set)
-    for term, symbol in query(org_db, TERM_GENES):
+    for term, symbol in query(org_db, TERM_GENES.format(ontology=ontology.lower())):
         genes[term].add(symbol)
-    print(f"{len(genes):,} GO BP terms with human genes")
+    print(f"{len(genes):,} GO {ontology} terms with human genes")
     return [
         "\t".join([term, names[term], *sorted(genes[term])])
         for term in sorted(genes)
@@ -75,12 +77,22 @@ def gene_id_lines(org_db: Path) -> list[str]:
     return ["entrez_id\tgene_symbol\tensembl_gene_id", *("\t".join(row) for row in rows)]
 
 
+def plain_lines(lines: Iterable[str]) -> bytes:
+    """Lines as a text file."""
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def gzip_lines(lines: Iterable[str]) -> bytes:
     """Gzip without name and time, so that equal lines give equal bytes."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as stream:
-        stream.write("".join(f"{line}\n" for line in lines).encode())
+        stream.write(plain_lines(lines))
     return buffer.getvalue()
+
+
+def unpacked(name: str, content: bytes) -> bytes:
+    """Content of a file without its gzip layer, if it has one."""
+    return gzip.decompress(content) if name.endswith(".gz") else content
 
 
 def sha256(content: bytes) -> str:
@@ -93,21 +105,38 @@ def build(org_db: Path, go_db: Path) -> dict[str, bytes]:
     for database in (org_db, go_db):
         dates = query(database, "SELECT name, value FROM metadata WHERE name LIKE '%SOURCEDATE' ORDER BY name")
         print(f"{sha256(database.read_bytes())}  {database.name}: " + ", ".join(f"{n} {v}" for n, v in dates))
-    lines = {GENE_SETS: gene_set_lines(org_db, go_db), GENE_IDS: gene_id_lines(org_db)}
-    return {name: gzip_lines(content) for name, content in lines.items()}
+    release = dict(query(go_db, "SELECT name, value FROM metadata"))["GOSOURCEDATE"]
+    files, rows = {}, ["\t".join(["name", "file", "n_sets", "n_genes", "source", "date", "licence", "sha256"])]
+    for ontology in ONTOLOGIES:
+        lines = gene_set_lines(org_db, go_db, ontology)
+        name = f"go_{ontology.lower()}"
+        files[f"{name}.symbols.gmt.gz"] = gzip_lines(lines)
+        rows.append(source_row(name, ontology, lines, release))
+    files[GENE_IDS] = gzip_lines(gene_id_lines(org_db))
+    files[SOURCES] = plain_lines(rows)
+    return files
+
+
+def source_row(name: str, ontology: str, lines: list[str], release: str) -> str:
+    """One line of ``sources.tsv``; the hash is that of the unpacked file."""
+    genes = {gene for line in lines for gene in line.split("\t")[2:]}
+    source = f"Gene Ontology {ontology}, human (org.Hs.eg.db and GO.db 3.16.0)"
+    digest = sha256(plain_lines(lines))
+    fields = (name, f"{name}.symbols.gmt.gz", len(lines), len(genes), source, release, GO_LICENCE, digest)
+    return "\t".join(map(str, fields))
 
 
 def write_or_check(files: dict[str, bytes], folder: Path, *, check: bool) -> int:
     """Write the files, or compare their unpacked content with those in the folder; return the exit status."""
     status = 0
     for name, content in files.items():
-        text = gzip.decompress(content)
+        text = unpacked(name, content)
         size = f"{len(text.splitlines()):,} lines, {len(content):,} bytes"
         print(f"{name}: {size}, unpacked SHA-256 {sha256(text)}")
         if not check:
             (folder / name).write_bytes(content)
-        elif gzip.decompress((folder / name).read_bytes()) != text:
-            print(f"{folder / name} differs", file=sys.stderr)
+        elif not (folder / name).is_file() or unpacked(name, (folder / name).read_bytes()) != text:
+            print(f"{folder / name} is missing or differs", file=sys.stderr)
             status = 1
     return status
 

@@ -5,14 +5,19 @@ What the files mean belongs to ``science``; here only where they are and how the
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from poma_assets.science.enrichment.gmt import GeneSetCollection, parse_gmt
 from poma_assets.science.errors import GeneSetError, StorageError
 
-SHIPPED_GENE_SETS = {"go_bp": "go_bp.symbols.gmt.gz"}
+SHIPPED_GENE_SETS = {name: f"{name}.symbols.gmt.gz" for name in ("go_bp", "go_mf", "go_cc")}
 """Gene sets in ``data/gene_sets``, by the name that a study uses."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -47,15 +52,101 @@ def data_file(*parts: str) -> Path:
     )
 
 
+@dataclass(frozen=True)
+class GeneSetProvenance:
+    """Where the gene sets of one file come from.
+
+    Attributes
+    ----------
+    name
+        As ``poma.yaml`` writes it: a shipped name, or a path below the study folder.
+    n_sets, n_genes
+        Sets of the file, and different genes in them.
+    source
+        Database or address.
+    release
+        What the source calls its version; empty where it does not say.
+    date
+        Day of the release (shipped) or of the fetch, ``YYYY-MM-DD``.
+    licence
+        Licence or terms of use.
+    sha256
+        SHA-256 of the unpacked text.
+    """
+
+    name: str
+    n_sets: int
+    n_genes: int
+    source: str
+    release: str
+    date: str
+    licence: str
+    sha256: str
+
+
+def shipped_gene_sets() -> list[GeneSetProvenance]:
+    """What ``data/gene_sets/sources.tsv`` says about the shipped gene sets, in its order."""
+    text = data_file("gene_sets", "sources.tsv").read_text(encoding="utf-8")
+    return [
+        GeneSetProvenance(
+            name=row["name"],
+            n_sets=int(row["n_sets"]),
+            n_genes=int(row["n_genes"]),
+            source=row["source"],
+            release=row["date"],
+            date=row["date"],
+            licence=row["licence"],
+            sha256=row["sha256"],
+        )
+        for row in csv.DictReader(io.StringIO(text), delimiter="\t")
+    ]
+
+
+def read_gene_ids() -> pd.DataFrame:
+    """The shipped table of human genes: ``entrez_id, gene_symbol, ensembl_gene_id``, all text.
+
+    A gene with several Ensembl ids has several rows; a gene without one has none.
+    """
+    return pd.read_csv(
+        data_file("gene_sets", "human_gene_ids.tsv.gz"), sep="\t", dtype=str, keep_default_na=False, na_filter=False
+    )
+
+
+def gene_set_path(name_or_path: str, study_root: Path) -> Path:
+    """File of the gene sets that ``poma.yaml`` names; whether it exists is seen when it is read.
+
+    Parameters
+    ----------
+    name_or_path
+        A shipped name (``go_bp``, ``go_mf``, ``go_cc``), or the path of a ``.gmt`` or ``.gmt.gz`` file, relative
+        to the study folder or absolute.
+    study_root
+        The study folder.
+
+    Raises
+    ------
+    GeneSetError
+        If it is neither a shipped name nor a path that ends so.
+    """
+    if name_or_path in SHIPPED_GENE_SETS:
+        return data_file("gene_sets", SHIPPED_GENE_SETS[name_or_path])
+    if not name_or_path.lower().endswith(_SUFFIXES):
+        raise GeneSetError(
+            "Unknown gene sets",
+            found=repr(name_or_path),
+            expected=f"{', '.join(SHIPPED_GENE_SETS)} or the path of a file in {' or '.join(_SUFFIXES)}",
+            fix="`poma gene-sets fetch` gets others, for example kegg, hallmark, reactome, and says what to write.",
+        )
+    return study_root / Path(name_or_path).expanduser()
+
+
 def read_gene_sets(name_or_path: str, study_root: Path) -> GeneSetCollection:
     """Gene sets by shipped name (``go_bp``) or from a GMT file.
 
     Parameters
     ----------
-    name_or_path
-        ``go_bp``, or the path of a ``.gmt`` or ``.gmt.gz`` file, relative to the study folder or absolute.
-    study_root
-        The study folder.
+    name_or_path, study_root
+        As in `gene_set_path`.
 
     Returns
     -------
@@ -67,18 +158,11 @@ def read_gene_sets(name_or_path: str, study_root: Path) -> GeneSetCollection:
     GeneSetError
         If the name is unknown, the file is missing, unreadable or damaged, or is not a GMT file.
     """
-    if name_or_path in SHIPPED_GENE_SETS:
-        path = data_file("gene_sets", SHIPPED_GENE_SETS[name_or_path])
-        return parse_gmt(_read_text(path), name=name_or_path, source=str(path))
-    path = study_root / name_or_path
-    suffix = next((end for end in sorted(_SUFFIXES, key=len) if path.name.lower().endswith(end)), None)
-    if suffix is None:
-        raise GeneSetError(
-            "Unknown gene sets",
-            found=repr(name_or_path),
-            expected=f"{', '.join(SHIPPED_GENE_SETS)} or the path of a file in {' or '.join(_SUFFIXES)}",
-        )
-    return parse_gmt(_read_text(path), name=path.name[: -len(suffix)], source=str(path))
+    path = gene_set_path(name_or_path, study_root)
+    name = name_or_path
+    if name not in SHIPPED_GENE_SETS:
+        name = path.name[: -len(".gmt.gz" if path.name.lower().endswith(".gz") else ".gmt")]
+    return parse_gmt(_read_text(path), name=name, source=str(path))
 
 
 def _read_text(path: Path) -> str:

@@ -1,4 +1,3 @@
-import csv
 import gzip
 import hashlib
 import re
@@ -7,7 +6,13 @@ import pytest
 
 from poma_assets.science.errors import GeneSetError, StorageError
 from poma_assets.storage import package_data
-from poma_assets.storage.package_data import data_file, read_gene_sets
+from poma_assets.storage.package_data import (
+    data_file,
+    gene_set_path,
+    read_gene_ids,
+    read_gene_sets,
+    shipped_gene_sets,
+)
 
 GMT = "a\tfirst\tG1\tG2\nb\tsecond\tG3\n"
 
@@ -50,7 +55,35 @@ def test_shipped_go_biological_process(tmp_path):
     assert markers <= collection.genes
 
 
-@pytest.mark.parametrize("name", ["go_bp.symbols.gmt.gz", "human_gene_ids.tsv.gz"])
+@pytest.mark.parametrize(
+    ("name", "sets", "term", "term_name", "genes"),
+    [
+        ("go_mf", 1899, "GO:0061630", "ubiquitin protein ligase activity", {"MDM2", "CBL"}),
+        ("go_cc", 1133, "GO:0080008", "Cul4-RING E3 ubiquitin ligase complex", {"CRBN", "DDB1", "CUL4A"}),
+    ],
+)
+def test_shipped_go_function_and_component(tmp_path, name, sets, term, term_name, genes):
+    collection = read_gene_sets(name, tmp_path)
+    assert (collection.name, len(collection.sets)) == (name, sets)
+    (found,) = [s for s in collection.sets if s.term_id == term]
+    assert found.term_name == term_name
+    assert genes <= set(found.genes)
+
+
+def test_the_table_of_sources_tells_the_truth(tmp_path):
+    sources = shipped_gene_sets()
+    assert [source.name for source in sources] == ["go_bp", "go_mf", "go_cc"]
+    for source in sources:
+        collection = read_gene_sets(source.name, tmp_path)
+        assert source.sha256 == collection.sha256
+        assert (source.n_sets, source.n_genes) == (len(collection.sets), len(collection.genes))
+        assert (source.date, source.licence) == ("2022-07-01", "CC BY 4.0 (Gene Ontology Consortium)")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["go_bp.symbols.gmt.gz", "go_mf.symbols.gmt.gz", "go_cc.symbols.gmt.gz", "human_gene_ids.tsv.gz"],
+)
 def test_readme_has_the_hash_of_the_shipped_file(name):
     readme = data_file("gene_sets", "README.md").read_text()
     (stated,) = re.findall(rf"`([0-9a-f]{{64}})` \| `{re.escape(name)}`, unpacked", readme)
@@ -58,13 +91,23 @@ def test_readme_has_the_hash_of_the_shipped_file(name):
 
 
 def test_gene_ids_hold_each_marker_once():
-    with gzip.open(data_file("gene_sets", "human_gene_ids.tsv.gz"), "rt", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
-    assert len(rows) == 40_102
-    assert list(rows[0]) == ["entrez_id", "gene_symbol", "ensembl_gene_id"]
-    irf4 = [row["ensembl_gene_id"] for row in rows if row["gene_symbol"] == "IRF4"]
-    myc = [row["ensembl_gene_id"] for row in rows if row["gene_symbol"] == "MYC"]
-    assert (irf4, myc) == (["ENSG00000137265"], ["ENSG00000136997"])
+    table = read_gene_ids()
+    assert table.shape == (40_102, 3)
+    assert list(table.columns) == ["entrez_id", "gene_symbol", "ensembl_gene_id"]
+    ids = table.set_index("gene_symbol")
+    assert ids.loc["IRF4"].tolist() == ["3662", "ENSG00000137265"]
+    assert ids.loc["MYC"].tolist() == ["4609", "ENSG00000136997"]
+    assert "NA" not in set(table["entrez_id"])
+
+
+def test_path_of_gene_sets_as_the_study_names_them(tmp_path):
+    assert gene_set_path("go_cc", tmp_path) == data_file("gene_sets", "go_cc.symbols.gmt.gz")
+    assert gene_set_path("gene_sets/kegg_hsa.2026-11-22.gmt.gz", tmp_path) == (
+        tmp_path / "gene_sets" / "kegg_hsa.2026-11-22.gmt.gz"
+    )
+    assert gene_set_path("/elsewhere/own.GMT", tmp_path).as_posix() == "/elsewhere/own.GMT"
+    with pytest.raises(GeneSetError, match="poma gene-sets fetch"):
+        gene_set_path("hallmark", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +152,7 @@ def test_damaged_files_are_named(tmp_path, content, words):
 def test_missing_file_and_unknown_name(tmp_path):
     with pytest.raises(GeneSetError, match="The gene-set file is missing"):
         read_gene_sets("sets.gmt", tmp_path)
-    with pytest.raises(GeneSetError, match=r"found 'kegg'; expected go_bp or the path"):
+    with pytest.raises(GeneSetError, match=r"found 'kegg'; expected go_bp, go_mf, go_cc or the path"):
         read_gene_sets("kegg", tmp_path)
     (tmp_path / "folder.gmt").mkdir()
     with pytest.raises(GeneSetError, match="cannot be read"):
