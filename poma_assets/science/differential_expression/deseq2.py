@@ -7,7 +7,7 @@ tested on it in ``contrast_tests``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,13 @@ from poma_assets.science.normalisation import size_factors
 _RIDGE = 1e-6
 _SMALLEST_MEAN = 0.5
 _LOG_2 = float(np.log(2.0))
+
+
+class _CooksOutliers(NamedTuple):
+    outlier: np.ndarray
+    largest: np.ndarray
+    sample: np.ndarray
+    cutoff: float
 
 
 def fit_deseq2(counts: pd.DataFrame, design_matrix: pd.DataFrame) -> Deseq2Fit:
@@ -90,6 +97,7 @@ def _collect(
     emptied = replaced & ~np.array(dataset.var["refitted"], dtype=bool)
     covariance = _covariances(matrix, beta, dispersion, scale)
     covariance[emptied] = 0.0
+    cooks = _cooks_outliers(dataset, counts.to_numpy(), design)
     return Deseq2Fit(
         gene_ids=tuple(counts.index),
         sample_ids=tuple(counts.columns),
@@ -103,8 +111,13 @@ def _collect(
         map_dispersion=dispersion,
         beta_log2=beta / _LOG_2,
         covariance_log2=covariance / _LOG_2**2,
-        outlier=_cooks_outliers(dataset, counts.to_numpy(), design) & ~emptied,
+        outlier=cooks.outlier & ~emptied,
+        max_cooks=cooks.largest,
+        max_cooks_sample=cooks.sample,
+        cooks_cutoff=cooks.cutoff,
         replaced=replaced,
+        replaced_counts=_replaced_counts(dataset, replaced & ~emptied)[replaced],
+        observed=counts.to_numpy() > 0,
         all_zero=all_zero,
         emptied=emptied,
         converged=dataset.var["_LFC_converged"].fillna(True).to_numpy(dtype=bool),
@@ -131,7 +144,15 @@ def _covariances(design: np.ndarray, beta: np.ndarray, dispersion: np.ndarray, s
     return covariance
 
 
-def _cooks_outliers(dataset: Any, counts: np.ndarray, design: pd.DataFrame) -> np.ndarray:
+def _replaced_counts(dataset: Any, refitted: np.ndarray) -> np.ndarray:
+    """Return genes x samples counts with those of refitted genes filled in; 0 in all others."""
+    replaced = np.zeros((dataset.n_vars, dataset.n_obs), dtype=np.int64)
+    if refitted.any():
+        replaced[refitted] = np.asarray(dataset.counts_to_refit.X).T
+    return replaced
+
+
+def _cooks_outliers(dataset: Any, counts: np.ndarray, design: pd.DataFrame) -> _CooksOutliers:
     """Flag genes with a Cook's distance above the 99 % quantile of F, as R DESeq2's ``results``.
 
     Samples of groups with three or more replicates count; in a two-group design a gene is not flagged if
@@ -149,7 +170,16 @@ def _cooks_outliers(dataset: Any, counts: np.ndarray, design: pd.DataFrame) -> n
         most_distant = np.nanargmax(distances[:, flagged], axis=0)
         larger = (counts[flagged] > counts[flagged, most_distant][:, None]).sum(axis=1)
         outlier[flagged[larger >= 3]] = False
-    return outlier
+    return _CooksOutliers(outlier, *_largest(final, judged), cutoff)
+
+
+def _largest(distances: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest Cook's distance over the judged samples per gene, and which sample it is."""
+    usable = np.where(np.isfinite(distances) & judged[:, None], distances, -np.inf)
+    sample = usable.argmax(axis=0)
+    largest = usable.max(axis=0)
+    missing = ~np.isfinite(largest)
+    return np.where(missing, np.nan, largest), np.where(missing, -1, sample)
 
 
 def _notes(method: str, trend: DispersionTrend, expressed: int) -> tuple[str, ...]:

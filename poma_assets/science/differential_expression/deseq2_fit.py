@@ -32,8 +32,17 @@ class Deseq2Fit:
         Genes x coefficients x coefficients, log2 scale squared.
     outlier
         A count of the gene has a Cook's distance above the cut-off: no p value.
+    max_cooks, max_cooks_sample
+        Per gene the largest Cook's distance over samples in groups of three or more, and the position of that
+        sample; NaN and -1 where there is none.
+    cooks_cutoff
+        Cook's distance above which a count is an outlier.
     replaced
         Outlying counts of the gene were replaced before the final fit (only with 7 or more replicates).
+    replaced_counts
+        Counts that the final fit used for the genes of ``replaced``, in their order: replaced genes x samples.
+    observed
+        Genes x samples: at least one fragment was counted, before any replacement.
     all_zero
         No fragment in any sample.
     emptied
@@ -63,7 +72,12 @@ class Deseq2Fit:
     beta_log2: np.ndarray
     covariance_log2: np.ndarray
     outlier: np.ndarray
+    max_cooks: np.ndarray
+    max_cooks_sample: np.ndarray
+    cooks_cutoff: float
     replaced: np.ndarray
+    replaced_counts: np.ndarray
+    observed: np.ndarray
     all_zero: np.ndarray
     emptied: np.ndarray
     converged: np.ndarray
