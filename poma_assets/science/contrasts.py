@@ -1,6 +1,6 @@
 """Contrasts against the samples: which samples they use, whether they fit the sheet, what kind they are.
 
-The files are read in ``contrasts_file``, formulas in ``formula``, designs are built in ``design``. Positive
+The files are read in ``contrasts_file``, formulas in ``contrast_formulas``, designs are built in ``design``. Positive
 log2 fold change is higher in ``target``.
 """
 
@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from poma_assets.science.contrast_formulas import formula_sample_weights
 from poma_assets.science.contrasts_file import KINDS, Contrast, parse_contrasts
 from poma_assets.science.errors import ContrastError, DesignError
-from poma_assets.science.formula import formula_matrix, formula_variables, parse_weights
+from poma_assets.science.formula import formula_variables
 from poma_assets.science.sample_sheet import SampleSheet
 from poma_assets.science.subsets import column_texts, has_column, keep, level_as_stored, parse_subset
 from poma_assets.science.tables import listing, natural_key, near_miss
@@ -22,10 +23,9 @@ from poma_assets.science.tables import listing, natural_key, near_miss
 __all__ = [
     "KINDS",
     "Contrast",
-    "base_levels",
+    "arm_samples",
     "contrast_kind",
     "contrasts_frame",
-    "formula_sample_weights",
     "parse_contrasts",
     "select_samples",
     "validate_contrasts",
@@ -35,28 +35,34 @@ DRUG, BASELINE, INTERACTION, _ = KINDS
 
 
 def select_samples(contrast: Contrast, design_table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the design table that a contrast uses, in their order.
+    """Rows of the design table that the model of a contrast may use, in their order: those left by ``subset``.
 
-    After ``subset``; for a contrast without formula only those whose ``variable`` is reference or target.
+    A model without formula is fitted on all levels of ``variable``, as in DESeq2 and
+    nf-core/differentialabundance, so that contrasts of one experiment share it; ``arm_samples`` are the two
+    levels that are compared.
     """
-    rows = keep(design_table, parse_subset(contrast.subset or "", where=f"contrast {contrast.id}"))
-    if contrast.formula is None and contrast.variable is not None:
-        levels = [
-            level_as_stored(design_table, contrast.variable, level or "")
-            for level in (contrast.reference, contrast.target)
-        ]
-        rows = rows[column_texts(rows, contrast.variable).isin(levels)]
-    return rows
+    return keep(design_table, parse_subset(contrast.subset or "", where=f"contrast {contrast.id}"))
+
+
+def arm_samples(contrast: Contrast, design_table: pd.DataFrame) -> pd.DataFrame:
+    """Rows at the two compared levels; for a formula contrast without ``variable`` all that it may use."""
+    rows = select_samples(contrast, design_table)
+    if contrast.variable is None or contrast.reference is None or contrast.target is None:
+        return rows
+    levels = [
+        level_as_stored(design_table, contrast.variable, level) for level in (contrast.reference, contrast.target)
+    ]
+    return rows[column_texts(rows, contrast.variable).isin(levels)]
 
 
 def contrasts_frame(contrasts: Sequence[Contrast], sheet: SampleSheet, vehicle: Sequence[str]) -> pd.DataFrame:
     """The contrasts as rows of the table ``contrasts``, with their kinds."""
     table = sheet.design_table()
     columns = ["contrast_id", "variable", "reference", "target", "blocking"]
-    columns += ["subset", "formula", "contrast", "kind"]
+    columns += ["subset", "formula", "reduced", "contrast", "kind"]
     records = [
         (item.id, item.variable, item.reference, item.target, ";".join(item.blocking) or None)
-        + (item.subset, item.formula, item.contrast, contrast_kind(item, table, vehicle))
+        + (item.subset, item.formula, item.reduced, item.contrast, contrast_kind(item, table, vehicle))
         for item in contrasts
     ]
     return pd.DataFrame(records, columns=columns, dtype=object)
@@ -99,10 +105,12 @@ def _validate_columns(contrast: Contrast, table: pd.DataFrame, source: str) -> N
                 expected="other columns than the one that is compared",
                 fix=f"Delete {name!r} from 'blocking'",
             )
-    if contrast.formula is not None:
-        where = f"{source}, line {contrast.line}, column formula"
+    for field, formula in (("formula", contrast.formula), ("reduced", contrast.reduced)):
+        if formula is None:
+            continue
+        where = f"{source}, line {contrast.line}, column {field}"
         try:
-            names = formula_variables(contrast.formula, where=where)
+            names = formula_variables(formula, where=where)
         except DesignError as problem:
             raise ContrastError(
                 f"contrast {contrast.id!r}: {problem.what}",
@@ -112,7 +120,7 @@ def _validate_columns(contrast: Contrast, table: pd.DataFrame, source: str) -> N
                 fix=problem.fix,
             ) from problem
         for name in sorted(names):
-            _require_column(contrast, "formula", name, table, source)
+            _require_column(contrast, field, name, table, source)
 
 
 def _require_column(contrast: Contrast, field: str, name: str, table: pd.DataFrame, source: str) -> None:
@@ -170,7 +178,7 @@ def contrast_kind(contrast: Contrast, design_table: pd.DataFrame, vehicle: Seque
     against sensitive among vehicle samples is ``resistant_vs_sensitive_at_vehicle``, also by cell line where
     the lines' declared sensitivity tells them apart. A formula contrast is judged by the cells of treatment
     and sensitivity that it adds and subtracts; ``drug_by_sensitivity_interaction`` is the drug's effect in
-    sensitive minus that in resistant samples. Everything else is ``other``.
+    sensitive minus that in resistant samples. Everything else, likelihood-ratio tests too, is ``other``.
 
     Parameters
     ----------
@@ -186,9 +194,13 @@ def contrast_kind(contrast: Contrast, design_table: pd.DataFrame, vehicle: Seque
     ContrastError
         The sign is the reverse of what the kind means, so that every verdict would be upside down.
     """
-    rows = select_samples(contrast, design_table)
-    orient = _formula_orientation if contrast.formula else _variable_orientation
-    found, forward = orient(contrast, rows, {level.casefold() for level in vehicle})
+    if contrast.reduced is not None and contrast.kind is None:
+        return "other"
+    if contrast.formula:
+        found, forward = _formula_orientation(contrast, select_samples(contrast, design_table), vehicle)
+    else:
+        folded = {level.casefold() for level in vehicle}
+        found, forward = _variable_orientation(contrast, arm_samples(contrast, design_table), folded)
     undeclared_interaction = contrast.kind is None and found == INTERACTION
     if found and not forward and (contrast.kind == found or undeclared_interaction):
         raise _reversed(contrast, found)
@@ -223,7 +235,7 @@ _INTERACTION_CELLS = np.array([[-1.0, 1, 0], [1, -1, 0], [0, 0, 0]])
 _BASELINE_CELLS = np.array([[-1.0, 0, 0], [1, 0, 0], [0, 0, 0]])
 
 
-def _formula_orientation(contrast: Contrast, rows: pd.DataFrame, vehicle: set[str]) -> tuple[str | None, bool]:
+def _formula_orientation(contrast: Contrast, rows: pd.DataFrame, vehicle: Sequence[str]) -> tuple[str | None, bool]:
     cells = _cell_weights(contrast, rows, vehicle)
     for sign in (1.0, -1.0):
         if np.allclose(cells, sign * _INTERACTION_CELLS, atol=1e-6):
@@ -236,9 +248,10 @@ def _formula_orientation(contrast: Contrast, rows: pd.DataFrame, vehicle: set[st
     return None, False
 
 
-def _cell_weights(contrast: Contrast, rows: pd.DataFrame, vehicle: set[str]) -> NDArray[np.float64]:
+def _cell_weights(contrast: Contrast, rows: pd.DataFrame, vehicle: Sequence[str]) -> NDArray[np.float64]:
     """How much the samples of each cell count in the estimate, by ordinary least squares."""
-    weights = formula_sample_weights(contrast, rows)
+    weights = formula_sample_weights(contrast, rows, vehicle)
+    no_drug = {level.casefold() for level in vehicle}
     cells = np.zeros((3, 3))
     if "treatment" not in rows.columns:
         return cells
@@ -247,31 +260,9 @@ def _cell_weights(contrast: Contrast, rows: pd.DataFrame, vehicle: set[str]) -> 
         row = rows.loc[str(sample)]
         line = sensitivity.get(str(row.get("sensitivity")), 2)
         treatment = row["treatment"]
-        column = 2 if treatment is None else int(str(treatment).casefold() not in vehicle)
+        column = 2 if treatment is None else int(str(treatment).casefold() not in no_drug)
         cells[line, column] += weight
     return cells
-
-
-def formula_sample_weights(contrast: Contrast, rows: pd.DataFrame) -> pd.Series:
-    """Weight of every sample in the least-squares estimate of a formula contrast (index ``sample_id``).
-
-    The contrast ``w`` of the design ``X`` is estimated as ``a . y`` with ``a = X (X'X)^+ w``.
-    """
-    where = f"contrast {contrast.id}"
-    formula, text = contrast.formula or "", contrast.contrast or ""
-    complete = rows.dropna(subset=sorted(formula_variables(formula, where=where) & set(rows.columns)))
-    matrix = formula_matrix(formula, complete, base_levels=base_levels(contrast), where=where).matrix
-    weights = parse_weights(text, list(matrix.columns), where=where)
-    values = matrix.to_numpy()
-    a = np.linalg.pinv(values).T @ weights
-    return pd.Series(np.where(np.abs(a) < 1e-9, 0.0, a), index=matrix.index)
-
-
-def base_levels(contrast: Contrast) -> dict[str, str]:
-    """The base level that a formula contrast declares by ``variable`` and ``reference``."""
-    if contrast.variable is None or contrast.reference is None:
-        return {}
-    return {contrast.variable: contrast.reference}
 
 
 def _reversed(contrast: Contrast, kind: str) -> ContrastError:

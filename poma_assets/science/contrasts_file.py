@@ -25,7 +25,7 @@ from poma_assets.science.yaml_text import compose, entries, position, scalar_tex
 KINDS = ("drug_vs_vehicle", "resistant_vs_sensitive_at_vehicle", "drug_by_sensitivity_interaction", "other")
 _EXCLUDE = ("exclude_samples_col", "exclude_samples_values")
 _COLUMNS = (
-    *("id", "variable", "reference", "target", "blocking", "subset", "formula", "contrast", "kind"),
+    *("id", "variable", "reference", "target", "blocking", "subset", "formula", "reduced", "contrast", "kind"),
     *("make_contrasts_str", *_EXCLUDE),
 )
 _YAML_KEYS = (*_COLUMNS, "comparison", "blocking_factors")
@@ -38,8 +38,10 @@ class Contrast:
 
     Either ``variable`` with ``reference`` and ``target``, or ``formula`` with ``contrast`` (numbers, or an
     expression of coefficient names); with a formula, ``variable``, ``reference`` and ``target`` say which
-    samples are the arms. ``subset`` restricts the samples: ``column=value[,value][;column!=value]``.
-    ``kind`` is the declared kind, None if it is to be found. ``line`` is the line of the file.
+    samples are the arms. ``reduced`` is the smaller formula of a likelihood-ratio test; ``contrast`` may then
+    be missing, and the effect that is shown is the last coefficient which ``reduced`` leaves out.
+    ``subset`` restricts the samples: ``column=value[,value][;column!=value]``. ``kind`` is the declared kind,
+    None if it is to be found. ``line`` is the line of the file.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Contrast:
     contrast: str | None
     kind: str | None
     line: int
+    reduced: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,10 +194,13 @@ def _contrast(declared: _Declared) -> Contrast:
             found=repr(kind),
             expected=f"one of {', '.join(KINDS)}, or nothing",
         )
-    if formula is None and contrast is not None:
-        raise _incomplete(declared, name, "formula", "a formula beside the contrast")
-    if formula is not None and contrast is None:
-        raise _incomplete(declared, name, "contrast", "the coefficients of the formula that are compared")
+    reduced = declared.text("reduced")
+    if formula is None and (contrast is not None or reduced is not None):
+        beside = "the contrast" if reduced is None else "the reduced formula"
+        raise _incomplete(declared, name, "formula", f"a formula beside {beside}")
+    if formula is not None and contrast is None and reduced is None:
+        expected = "the coefficients of the formula that are compared, or a reduced formula to test against"
+        raise _incomplete(declared, name, "contrast", expected)
     if formula is None:
         for column in ("variable", "reference", "target"):
             if declared.text(column) is None:
@@ -219,6 +225,7 @@ def _contrast(declared: _Declared) -> Contrast:
         contrast=contrast,
         kind=kind,
         line=declared.line,
+        reduced=reduced,
     )
 
 

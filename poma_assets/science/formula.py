@@ -84,7 +84,8 @@ def formula_matrix(
     formula
         Wilkinson formula as formulaic reads it. Texts are factors whose first level in alphabetical order is
         the base; ``dose_um`` and ``time_h`` are numbers, ``C(time_h)`` makes a factor of one, and
-        ``numeric(x)`` numbers of a further column.
+        ``numeric(x)`` numbers of a further column. ``log2_dose(dose_um)`` is log2 with the dose 0 placed one
+        dilution step below the lowest dose.
     table
         One row per sample (index ``sample_id``), columns as in the sheet, nothing missing.
     base_levels
@@ -93,7 +94,8 @@ def formula_matrix(
     Raises
     ------
     DesignError
-        The formula cannot be read or evaluated, or asks for a column that is not in the sheet.
+        The formula cannot be read or evaluated, asks for a column that is not in the sheet, or gives values
+        that are no finite numbers, such as the logarithm of the dose 0.
     """
     import formulaic  # Late, as above.
 
@@ -110,18 +112,36 @@ def formula_matrix(
         )
     data = _as_factors(table[sorted(variables)], base_levels or {})
     try:
-        fitted = formulaic.model_matrix(formula, data, context=_FUNCTIONS)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            fitted = formulaic.model_matrix(formula, data, context=_FUNCTIONS, na_action="ignore")
     except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
         raise _unreadable(formula, problem, where) from problem
-    levels = {str(level) for column in data for level in data[column].unique()}
+    levels = {str(level): _level_name(level) for column in data for level in data[column].unique()}
     names = [_plain_name(str(name), levels) for name in fitted.columns]
     factors = {INTERCEPT: frozenset[str]()}
     for term, positions in fitted.model_spec.term_indices.items():
         used = fitted.model_spec.term_variables[term]
         columns = frozenset(str(name) for name in used) & frozenset(map(str, table.columns))
         factors.update({names[position]: columns for position in positions})
-    values = np.asarray(fitted, dtype=float)
-    return FormulaMatrix(pd.DataFrame(values, index=table.index, columns=names), factors)
+    matrix = pd.DataFrame(np.asarray(fitted, dtype=float) + 0.0, index=table.index, columns=names)
+    _require_finite(matrix, formula, where)
+    return FormulaMatrix(matrix, factors)
+
+
+def _require_finite(matrix: pd.DataFrame, formula: str, where: str) -> None:
+    finite = np.isfinite(matrix.to_numpy())
+    if finite.all():
+        return
+    column = str(matrix.columns[int(np.argmin(finite.all(axis=0)))])
+    samples = matrix.index[~np.isfinite(matrix[column].to_numpy())]
+    raise DesignError(
+        f"{column} is no finite number for every sample",
+        where=where,
+        found=f"{matrix.loc[samples[0], column]:g} for {listing(samples)} in {formula!r}",
+        expected="a number for each of the samples; the logarithm of 0 is none",
+        fix="Write log2_dose(dose_um), which places the dose 0 one dilution step below the lowest, or "
+        "log2(dose_um + 1), or leave these samples out by the subset",
+    )
 
 
 def parse_weights(text: str, coefficients: Sequence[str], *, where: str) -> NDArray[np.float64]:
@@ -251,6 +271,7 @@ class _Expression:
 def _aliases(name: str) -> set[str]:
     """The name itself, interactions in either order, and what R would call it."""
     orders = {name, ":".join(reversed(_parts(name)))}
+    orders |= {re.sub(r"\[(\d+)\]", r"[\1.0]", order) for order in orders}
     flat = {re.sub(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]", r"\1", order) for order in orders}
     dotted = {re.sub(r"[^A-Za-z0-9._]", ".", order) for order in flat}
     if name == INTERCEPT:
@@ -262,14 +283,19 @@ def _parts(name: str) -> list[str]:
     return re.split(r":(?![^\[]*\])", name)
 
 
-def _plain_name(name: str, levels: set[str]) -> str:
+def _level_name(level: object) -> str:
+    """Levels of numeric columns in their shortest form: ``24``, not ``24.0``."""
+    return format(level, ".15g") if isinstance(level, (int, float)) else str(level)
+
+
+def _plain_name(name: str, levels: Mapping[str, str]) -> str:
     """``treatment[T.DMSO]`` and ``C(treatment)[T.DMSO]`` become ``treatment[DMSO]``."""
     name = _TREATMENT_CODED.sub(r"\1", name)
 
     def strip(match: re.Match[str]) -> str:
-        return f"[{match[1]}]" if match[1] in levels else match[0]
+        return f"[{levels[match[1]]}]" if match[1] in levels else match[0]
 
-    return re.sub(r"\[T\.([^\]]*)\]", strip, name)
+    return re.sub(r"\[(?:T\.)?([^\]]*)\]", strip, name)
 
 
 def _as_factors(table: pd.DataFrame, base_levels: Mapping[str, str]) -> pd.DataFrame:
@@ -289,7 +315,18 @@ def _numeric(values: pd.Series) -> pd.Series:
     return pd.to_numeric(values.astype(str))
 
 
-_FUNCTIONS = {"numeric": _numeric}
+def _log2_dose(values: pd.Series) -> pd.Series:
+    """log2 of doses; 0 lies one dilution step below the lowest: as far as that is from the second lowest.
+
+    With one dose only the step is a factor of 2.
+    """
+    doses = pd.to_numeric(values.astype(str))
+    lowest, *rest = np.log2(np.unique(doses[doses > 0])) if (doses > 0).any() else (0.0,)
+    step = rest[0] - lowest if rest else 1.0
+    return pd.Series(np.log2(doses.where(doses != 0, 2.0 ** (lowest - step))))
+
+
+_FUNCTIONS = {"numeric": _numeric, "log2_dose": _log2_dose}
 
 
 def _unreadable(formula: str, problem: Exception, where: str) -> DesignError:

@@ -59,6 +59,7 @@ _STUDY_AND_SAMPLE_TABLES = (
         blocking VARCHAR blocking factors, separated by semicolons
         subset VARCHAR restriction of the samples, column=value[,value][;...]
         formula VARCHAR design formula; NULL if made from variable and blocking
+        reduced VARCHAR smaller formula that a likelihood-ratio test compares with; NULL for a Wald test
         contrast VARCHAR numeric or named contrast for a formula
         kind VARCHAR {_CONTRAST_KINDS}""",
     ),

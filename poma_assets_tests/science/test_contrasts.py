@@ -5,6 +5,7 @@ import pytest
 
 from poma_assets.science.contrasts import (
     Contrast,
+    arm_samples,
     contrast_kind,
     contrasts_frame,
     parse_contrasts,
@@ -95,7 +96,9 @@ def test_select_samples(table: pd.DataFrame) -> None:
     assert list(one_line.index) == [f"MM.1S_{arm}_{n}" for arm in ("DMSO", "pomalidomide") for n in (1, 2, 3)]
     two_batches = select_samples(replace(contrast, subset="batch=b1,b3;sample!=MM.1S_DMSO_1"), table)
     assert len(two_batches) == 7
-    assert len(select_samples(replace(contrast, target="other"), table)) == 6
+    assert len(select_samples(replace(contrast, target="other"), table)) == 12
+    assert len(arm_samples(replace(contrast, target="other"), table)) == 6
+    assert list(arm_samples(replace(BARE, formula="~ 1", subset="batch=b1"), table)["batch"]) == ["b1"] * 4
 
 
 def test_select_samples_with_missing_values_and_separators_in_levels() -> None:
@@ -111,7 +114,36 @@ def test_select_samples_with_missing_values_and_separators_in_levels() -> None:
 def test_numeric_levels_are_compared_as_numbers(table: pd.DataFrame) -> None:
     frame = table.assign(time_h=[0.0, 24.0] * 6)
     contrast = replace(BARE, variable="time_h", reference="0.0", target="24")
-    assert len(select_samples(contrast, frame)) == 12
+    assert len(arm_samples(contrast, frame)) == 12
+
+
+def test_reduced_formula_is_read_and_stored(sheet: SampleSheet) -> None:
+    text = "id\tformula\treduced\tcontrast\nt\t~ batch + treatment\t~ batch\t\n"
+    (contrast,) = parse_contrasts(text, source="contrasts.tsv")
+    assert (contrast.formula, contrast.reduced, contrast.contrast) == ("~ batch + treatment", "~ batch", None)
+    validate_contrasts([contrast], sheet, source="contrasts.tsv")
+    frame = contrasts_frame([contrast], sheet, VEHICLE)
+    assert frame.loc[0, ["reduced", "kind"]].tolist() == ["~ batch", "other"]
+    (from_yaml,) = parse_contrasts("- {id: t, formula: ~ batch + treatment, reduced: ~ batch}", source="c.yaml")
+    assert replace(from_yaml, line=2) == contrast
+    declared = replace(contrast, kind="drug_vs_vehicle", contrast="-treatment[pomalidomide]")
+    with pytest.raises(ContrastError, match="reverse sign"):
+        contrast_kind(declared, sheet.design_table(), VEHICLE)
+    message = invalid("id,formula,reduced\nt,~ batch + treatment,~ bacth\n", sheet)
+    assert message.startswith("contrasts.csv, line 2, column reduced: contrast 't' names a column that the sample")
+    assert message.endswith("Did you mean 'batch'?")
+
+
+def test_kind_is_that_of_the_two_arms_whatever_else_is_in_the_model(table: pd.DataFrame) -> None:
+    contrast = replace(BARE, variable="cell_line", reference="MM.1S", target="MM.1S-R", subset="treatment=DMSO")
+    more = pd.concat([table, table.iloc[:1].assign(cell_line="T cells", sensitivity="unknown").set_axis(["T"])])
+    assert contrast_kind(contrast, more, VEHICLE) == "resistant_vs_sensitive_at_vehicle"
+
+
+def test_kind_of_a_formula_knows_the_vehicle_as_base(table: pd.DataFrame) -> None:
+    early = table.replace({"treatment": {"pomalidomide": "BMS-1"}})
+    contrast = replace(BARE, formula="~ cell_line + treatment", contrast="treatment[BMS-1]")
+    assert contrast_kind(contrast, early, VEHICLE) == "drug_vs_vehicle"
 
 
 @pytest.mark.parametrize(
@@ -270,6 +302,7 @@ BAD = {
     ),
     "kind": ("id,variable,reference,target,kind\na,t,x,y,drug\n", "has a kind that is not known"),
     "formula alone": ("id,formula\na,~ t\n", "column contrast: contrast 'a' has no contrast"),
+    "reduced alone": ("id,reduced\na,~ t\n", "column formula: contrast 'a' has no formula"),
     "contrast alone": ("id,contrast\na,t\n", "column formula: contrast 'a' has no formula"),
     "formula and blocking": ("id,formula,contrast,blocking\na,~ t,t,b\n", "'~ t + b'"),
     "half an exclusion": (

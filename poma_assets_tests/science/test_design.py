@@ -202,3 +202,141 @@ def test_repeated_replicate_numbers_are_a_warning() -> None:
         "samples with the same replicate number in one condition: MM.1S_DMSO_3 and MM.1S_DMSO_4, "
         "MM.1S_pom 1-uM_3 and MM.1S_pom 1-uM_4. If these are technical replicates"
     )
+
+
+def three_drugs(n: int = 3) -> pd.DataFrame:
+    """``n`` samples each of DMSO, dex and pom 1-uM, batches crossed, the target of no contrast first."""
+    table = design_table(n)
+    dex = table.iloc[:n].assign(treatment="dex").set_axis([f"dex_{i}" for i in range(1, n + 1)])
+    return pd.concat([dex, table]).rename_axis("sample_id")
+
+
+def test_contrasts_of_one_experiment_share_their_design() -> None:
+    table = three_drugs()
+    contrasts = {
+        "pom": replace(DRUG, blocking=("batch",)),
+        "dex": replace(DRUG, blocking=("batch",), target="dex"),
+        "each other": replace(DRUG, blocking=("batch",), reference="dex"),
+    }
+    designs = {name: build_design(contrast, table, ["dmso"]) for name, contrast in contrasts.items()}
+    names = ["Intercept", "batch[2]", "batch[3]", "treatment[dex]", "treatment[pom 1-uM]"]
+    values = table["treatment"].map({"DMSO": 1.0, "dex": 3.0, "pom 1-uM": 8.0}) + table["batch"].astype(float)
+    expected = {"pom": ([0, 0, 0, 0, 1], 7.0), "dex": ([0, 0, 0, 1, 0], 2.0), "each other": ([0, 0, 0, -1, 1], 5.0)}
+    for name, design in designs.items():
+        assert list(design.matrix.columns) == names
+        assert design.weights.tolist() == expected[name][0]
+        assert np.linalg.lstsq(design.matrix.to_numpy(), values, rcond=None)[0] @ design.weights == pytest.approx(
+            expected[name][1]
+        )
+    assert len({design.key for design in designs.values()}) == 1
+    assert designs["dex"].target_samples == ("dex_1", "dex_2", "dex_3")
+    assert (designs["dex"].n_target, designs["dex"].residual_df, len(designs["dex"].matrix)) == (3, 4, 9)
+
+
+def test_key_tells_designs_apart() -> None:
+    table = three_drugs()
+    keys = [
+        build_design(contrast, frame).key
+        for contrast, frame in (
+            (DRUG, table),
+            (replace(DRUG, blocking=("batch",)), table),
+            (DRUG, table.iloc[1:]),
+            (DRUG, table.iloc[::-1]),
+            (DRUG, table.rename(index={"dex_1": "other"})),
+        )
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_base_level_is_the_vehicle_or_the_first_level() -> None:
+    table = three_drugs().replace({"treatment": {"dex": "AB 2 nM", "pom 1-uM": "AB 10 nM"}})
+    contrast = replace(DRUG, target="AB 10 nM")
+    by_order, by_vehicle = build_design(contrast, table), build_design(contrast, table, ["water", "dmso"])
+    assert list(by_order.matrix.columns) == ["Intercept", "treatment[AB 10 nM]", "treatment[DMSO]"]
+    assert by_order.weights.tolist() == [0, 1, -1]
+    assert list(by_vehicle.matrix.columns) == ["Intercept", "treatment[AB 2 nM]", "treatment[AB 10 nM]"]
+    assert by_vehicle.weights.tolist() == [0, 0, 1]
+
+
+def test_samples_outside_the_arms_without_metadata_are_left_out_with_a_warning() -> None:
+    table = three_drugs()
+    table.loc["dex_2", "batch"] = None
+    design = build_design(replace(DRUG, blocking=("batch",)), table)
+    assert "dex_2" not in design.matrix.index
+    assert len(design.matrix) == 8
+    assert design.warnings == (
+        "not in the model, because batch is not recorded: dex_2, in neither arm. Fill it in, so that it helps to "
+        "estimate the variation",
+        "only 3 residual degrees of freedom (8 samples, 5 coefficients): dispersions are uncertain",
+    )
+
+
+def test_two_arms_only_where_the_whole_cannot_be_estimated() -> None:
+    table = three_drugs()
+    table.loc[["dex_1", "dex_2", "dex_3"], "batch"] = "9"
+    design = build_design(replace(DRUG, blocking=("batch",)), table)
+    assert list(design.matrix.columns) == ["Intercept", "batch[2]", "batch[3]", "treatment[pom 1-uM]"]
+    assert design.warnings[0].startswith(
+        "only the 6 samples of the two arms are in the model: over all 9 samples the effects cannot be told apart: "
+    )
+    assert (len(design.matrix), design.formula) == (6, "~ batch + treatment")
+
+
+def test_one_sample_an_arm_can_lean_on_the_other_levels() -> None:
+    table = three_drugs().drop(index=["MM.1S_DMSO_2", "MM.1S_DMSO_3", "MM.1S_pom 1-uM_2", "MM.1S_pom 1-uM_3"])
+    design = build_design(DRUG, table)
+    assert (design.n_reference, design.n_target, design.residual_df) == (1, 1, 2)
+    assert [finding.code for finding in design.findings] == ["few_residual_df", "no_replicates", "no_replicates"]
+
+
+TIMES = replace(FORMULA, formula="~ C(time_h)", contrast=None, reduced="~ 1")
+
+
+def time_course() -> pd.DataFrame:
+    times = [0.0, 0, 6, 6, 24, 24]
+    return pd.DataFrame({"time_h": times, "batch": list("ababab")}, index=[f"s{i}" for i in range(6)])
+
+
+def test_likelihood_ratio_test_has_a_reduced_matrix_and_shows_the_last_coefficient() -> None:
+    design = build_design(TIMES, time_course())
+    assert list(design.matrix.columns) == ["Intercept", "time_h[6]", "time_h[24]"]
+    assert design.reduced is not None
+    assert design.reduced.to_dict("list") == {"Intercept": [1.0] * 6}
+    assert design.weights.tolist() == [0, 0, 1]
+    assert (design.reference_samples, design.target_samples) == (("s0", "s1"), ("s4", "s5"))
+    assert (design.n_reference, design.n_target) == (2, 2)
+    shown = build_design(replace(TIMES, contrast="time_h[24] - time_h[6]"), time_course())
+    assert shown.weights.tolist() == [0, -1, 1]
+    assert shown.key == design.key
+    assert build_design(DRUG, design_table()).reduced is None
+
+
+def test_last_coefficient_left_out_is_not_always_the_last() -> None:
+    contrast = replace(TIMES, formula="~ C(time_h) + batch", reduced="~ batch")
+    design = build_design(contrast, time_course())
+    assert list(design.matrix.columns) == ["Intercept", "time_h[6]", "time_h[24]", "batch[b]"]
+    assert design.weights.tolist() == [0, 0, 1, 0]
+
+
+def test_reduced_formula_must_be_nested() -> None:
+    message = refused(replace(TIMES, reduced="~ batch"), time_course())
+    assert message == (
+        "contrast c: the reduced formula is not a part of the formula, so that the two cannot be compared (found "
+        "'~ batch' with batch[b], which '~ C(time_h)' has not; expected the formula without the terms that are "
+        "tested). Add the missing term to 'formula' or take it out of 'reduced', for example '~ C(time_h)' against "
+        "'~ 1'"
+    )
+    assert "leaves nothing out" in refused(replace(TIMES, reduced="~ 0 + C(time_h)"), time_course())
+    # A trend in time lies within the factor of the times: the test is whether a straight line is enough.
+    assert build_design(replace(TIMES, reduced="~ time_h"), time_course()).reduced is not None
+
+
+def test_dose_trend_by_formula() -> None:
+    doses = [0.0, 0, 0.1, 0.1, 1, 1, 10, 10]
+    table = pd.DataFrame({"dose_um": doses}, index=[f"s{i}" for i in range(8)])
+    contrast = replace(FORMULA, formula="~ log2_dose(dose_um)", contrast="log2_dose(dose_um)")
+    design = build_design(contrast, table)
+    values = 4 + 0.5 * np.log2(np.maximum(doses, 0.01))
+    assert np.linalg.lstsq(design.matrix.to_numpy(), values, rcond=None)[0] @ design.weights == pytest.approx(0.5)
+    assert design.reference_samples == ("s0", "s1", "s2", "s3")
+    assert (design.n_reference, design.n_target) == (4, 4)

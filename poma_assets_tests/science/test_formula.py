@@ -40,6 +40,36 @@ def test_names_of_coefficients() -> None:
     assert coefficients("~ numeric(batch)") == ["Intercept", "numeric(batch)"]
 
 
+def test_numbers_as_factor_and_as_trend() -> None:
+    doses = TABLE.assign(dose_um=[0, 0, 0.1, 0.1, 1, 1, 10, 10], time_h=[0.0, 24] * 4)
+    built = formula_matrix("~ C(time_h) * log2(dose_um+1)", doses, where="w").matrix
+    names = list(built.columns)
+    assert names == ["Intercept", "time_h[24]", "log2(dose_um + 1)", "time_h[24]:log2(dose_um + 1)"]
+    np.testing.assert_allclose(built["log2(dose_um + 1)"], np.log2(doses["dose_um"] + 1))
+    for text in ("time_h[24]:log2(dose_um + 1)", "log2(dose_um + 1):time_h[24]", "time_h[24.0]:log2(dose_um + 1)"):
+        assert parse_weights(text, names, where="w").tolist() == [0, 0, 0, 1]
+    assert parse_weights("3.3219 * log2(dose_um + 1) - time_h[24]", names, where="w").tolist() == [0, -1, 3.3219, 0]
+
+
+def test_log2_dose_places_the_vehicle_one_step_below() -> None:
+    doses = TABLE.assign(dose_um=[0, 0, 0.1, 0.1, 1, 1, 10, 10])
+    built = formula_matrix("~ log2_dose(dose_um)", doses, where="w").matrix["log2_dose(dose_um)"]
+    np.testing.assert_allclose(built, np.log2([0.01, 0.01, 0.1, 0.1, 1, 1, 10, 10]))
+    one = formula_matrix("~ log2_dose(dose_um)", TABLE.assign(dose_um=[0.0, 4] * 4), where="w").matrix
+    assert one["log2_dose(dose_um)"].tolist() == [1, 2] * 4
+
+
+def test_logarithm_of_the_dose_0_is_refused_in_words() -> None:
+    with pytest.raises(DesignError) as caught:
+        formula_matrix("~ log2(dose_um)", TABLE.assign(dose_um=[0, 1, 1, 1, 1, 1, 1, 0]), where="contrast c")
+    assert str(caught.value) == (
+        "contrast c: log2(dose_um) is no finite number for every sample (found -inf for s0, s7 in '~ log2(dose_um)'; "
+        "expected a number for each of the samples; the logarithm of 0 is none). Write log2_dose(dose_um), which "
+        "places the dose 0 one dilution step below the lowest, or log2(dose_um + 1), or leave these samples out by "
+        "the subset"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "weights"),
     [
