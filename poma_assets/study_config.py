@@ -62,6 +62,7 @@ class StudyConfig(_Section):
     samples: str = DEFAULT_SAMPLES
     contrasts: str | None = None
     count_matrix: str | None = None
+    round_counts: bool = False
     trimmer: Literal["cutadapt", "fastp"] = "cutadapt"
     trimming: TrimmingConfig = TrimmingConfig()
     counter: Literal["featurecounts", "star", "htseq"] = "featurecounts"
@@ -149,6 +150,7 @@ def _expectation(kind: str, message: str) -> str:
         "string_type": "a text",
         "int_type": "a whole number",
         "float_type": "a number",
+        "bool_type": "true or false",
         "list_type": "a list: [one, two]",
         "dict_type": "keys and values",
         "model_type": "keys and values",

@@ -55,6 +55,7 @@ reference: {genome: ref/g.fa, annotation: /abs/a.gtf}
 samples: sheets/s.csv
 contrasts: c.yaml
 count_matrix: m.tsv
+round_counts: true
 trimmer: fastp
 trimming: {quality: 25, min_length_bp: 20, adapter_1: ACGT, adapter_2: TTTT}
 counter: htseq

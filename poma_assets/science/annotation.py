@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from poma_assets.science.errors import ReferenceFilesError
+from poma_assets.science.gene_ids import strip_version
 from poma_assets.science.tables import listing
 
 _GENE_ID = re.compile(r'(?:^|[;\s])gene_id\s+(?:"([^"]*)"|([^\s;"]+))')
@@ -22,18 +23,8 @@ _NAMES = tuple(
     re.compile(rf'(?:^|[;\s]){key}\s+(?:"([^"]*)"|([^\s;"]+))') for key in ("gene_name", "gene_symbol", "gene")
 )
 _BIOTYPES = tuple(re.compile(rf'(?:^|[;\s]){key}\s+(?:"([^"]*)"|([^\s;"]+))') for key in ("gene_biotype", "gene_type"))
-_ENSEMBL_VERSION = re.compile(r"(ENS[A-Z]*G\d{11})\.\d+((?:_PAR_Y)?)")
 _GTF_FIELDS = 9
 _GFF3_FIX = "Convert it to GTF first, for example: gffread genes.gff3 -T -o genes.gtf"
-
-
-def strip_version(gene_id: str) -> str:
-    """Ensembl gene id without version: ``ENSG00000141510.18`` is ``ENSG00000141510``.
-
-    The suffix ``_PAR_Y`` of GENCODE stays, because it marks another gene. Other ids are left as they are.
-    """
-    match = _ENSEMBL_VERSION.fullmatch(gene_id)
-    return match[1] + match[2] if match else gene_id
 
 
 @dataclass

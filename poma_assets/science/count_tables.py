@@ -1,4 +1,4 @@
-"""Counts from text: tables of featureCounts, HTSeq and STAR, two columns, and genes x samples matrices.
+"""Counts from text: tables of featureCounts, HTSeq and STAR, estimates of RSEM and salmon, genes x samples matrices.
 
 Every reader returns whole, non-negative counts (int64) with unique gene ids, or raises ``CountsError``
 naming the line. Gene ids lose Ensembl's version.
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
-from poma_assets.science.annotation import strip_version
 from poma_assets.science.errors import CountsError
+from poma_assets.science.gene_ids import damaged_names, strip_version
 from poma_assets.science.strandedness import infer_strandedness
+from poma_assets.science.tables import listing
 from poma_assets.science.whole_number_table import (
+    NumberTable,
+    read_numbers,
     read_whole_numbers,
     separator_of,
     significant_lines,
@@ -22,8 +27,71 @@ from poma_assets.science.whole_number_table import (
 )
 
 _FEATURECOUNTS_COLUMNS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
-_GENE_NAME_COLUMNS = ("gene_name", "gene_symbol", "symbol", "external_gene_name", "hgnc_symbol")
+_GENE_ID_COLUMNS = frozenset({"gene_id", "geneid", "ensembl_gene_id", "ensembl_id", "ensembl", "ensgene", "ensembl.id"})
+_GENE_NAME_COLUMNS = frozenset(
+    {"gene_name", "genename", "gene_symbol", "genesymbol", "symbol", "external_gene_name", "hgnc_symbol", "mgi_symbol"}
+)
+_ANNOTATION_COLUMNS = (
+    _GENE_ID_COLUMNS
+    | _GENE_NAME_COLUMNS
+    | frozenset(
+        {
+            "description",
+            "gene_description",
+            "chr",
+            "chrom",
+            "chromosome",
+            "seqnames",
+            "start",
+            "end",
+            "strand",
+            "length",
+        }
+        | {"gene_length", "width", "gene_start", "gene_end", "locus", "biotype", "gene_biotype", "gene_type", "entrez"}
+        | {"entrezid", "entrez_id", "entrezgene", "entrezgene_id", "hgnc_id", "transcript_id", "transcript_id(s)", "gc"}
+        | {"effective_length", "gene_chr", "start_position", "end_position", "chromosome_name", "name", "gene"}
+    )
+)
+_NOT_GENES = re.compile(r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_\w+")
 _STAR_STRANDS = ("unstranded", "forward", "reverse")
+_ESTIMATES = {
+    ("Name", "Length", "EffectiveLength", "TPM", "NumReads"): ("salmon", "NumReads"),
+    ("gene_id", "transcript_id(s)", "length", "effective_length", "expected_count", "TPM", "FPKM"): (
+        "RSEM",
+        "expected_count",
+    ),
+}
+"""Header, up to further columns, of tables of estimated counts per gene: the program and its column of counts."""
+_TRANSCRIPT_HEADERS = {"target_id": "kallisto's abundance.tsv", "transcript_id": "RSEM's isoforms.results"}
+_TRANSCRIPT_ID = re.compile(r"ENS[A-Z]*T\d{11}.*|[NX][MR]_\d+.*")
+
+
+@dataclass(frozen=True, eq=False)
+class CountMatrix:
+    """Counts of a given matrix.
+
+    Attributes
+    ----------
+    counts
+        Genes x samples, int64, index ``gene_id``.
+    gene_names
+        Symbol by ``gene_id`` for the genes that have one; None if no symbols stand beside the counts.
+    notes
+        What was left out, rounded or looks odd, in sentences.
+    """
+
+    counts: pd.DataFrame
+    gene_names: pd.Series | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SampleCounts:
+    """Counts of one sample (index ``gene_id``, name ``count``), the program that made them, and notes."""
+
+    counts: pd.Series
+    program: str
+    notes: tuple[str, ...]
 
 
 def parse_featurecounts(text: str, *, source: str) -> pd.Series[int]:
@@ -46,7 +114,7 @@ def parse_featurecounts(text: str, *, source: str) -> pd.Series[int]:
             where=source,
             found=f"{matrix.shape[1]} columns of counts",
             expected="the columns Geneid, Chr, Start, End, Strand, Length and one column of counts",
-            fix="Run featureCounts on one BAM file, or give the table as count_matrix in poma.yaml.",
+            fix="Run featureCounts on one BAM file, or give the table as count_matrix in poma.yaml",
         )
     return matrix.iloc[:, 0].rename("count")
 
@@ -83,72 +151,111 @@ def parse_htseq_counts(text: str, *, source: str) -> tuple[pd.Series[int], dict[
 
 
 def parse_per_sample_counts(text: str, *, source: str, strandedness: str = "auto") -> pd.Series[int]:
+    """Return the counts of `parse_sample_counts`, estimates refused."""
+    return parse_sample_counts(text, source=source, strandedness=strandedness).counts
+
+
+def parse_sample_counts(
+    text: str, *, source: str, strandedness: str = "auto", round_fractional: bool = False
+) -> SampleCounts:
     """Read a count table of one sample, recognised by its content.
 
     Parameters
     ----------
     text
-        A featureCounts table, htseq-count's output, STAR's ReadsPerGene.out.tab, or two columns (gene id and
-        count, tab or comma, with or without header).
+        A featureCounts table, htseq-count's output, STAR's ReadsPerGene.out.tab, RSEM's genes.results, salmon's
+        quant.genes.sf, or two columns (gene id and count, tab or comma, with or without header).
     strandedness
         Which column of a STAR table to take: ``forward``, ``reverse``, ``unstranded``, or ``auto`` to
         infer it.
+    round_fractional
+        Round estimated counts; refused otherwise.
 
     Returns
     -------
-    Series
-        Fragments, index ``gene_id``, name ``count``.
+    SampleCounts
+        Fragments, index ``gene_id``, name ``count``; the program; notes.
+
+    Raises
+    ------
+    CountsError
+        The kind of table is not recognised, it counts transcripts, or a count is not valid.
     """
+    header = _header(text, source)
+    _refuse_transcripts(header, text, source)
+    for columns, (program, counts) in _ESTIMATES.items():
+        if tuple(header[: len(columns)]) == columns:
+            table = read_numbers(text, source=source, columns=header, header=True, counts=[counts])
+            return _sample_counts(table, program, round_fractional)
     if _is_featurecounts(text):
-        return parse_featurecounts(text, source=source)
-    if re.search(r"^__no_feature[\t,]", text, re.MULTILINE):
-        return parse_htseq_counts(text, source=source)[0]
+        if round_fractional:  # featureCounts --fraction
+            matrix = parse_count_table(text, source=source, round_fractional=True)
+            return SampleCounts(matrix.counts.iloc[:, 0].rename("count"), "featureCounts", matrix.notes)
+        return SampleCounts(parse_featurecounts(text, source=source), "featureCounts", ())
+    if re.search(r"^\"?__no_feature\"?[\t,]", text, re.MULTILINE):
+        return SampleCounts(parse_htseq_counts(text, source=source)[0], "htseq-count", ())
     if re.search(r"^N_unmapped\t", text, re.MULTILINE):
-        return _star_column(text, source, strandedness)
-    width = _first_row_width(text, source)
-    if width != 2:
+        return SampleCounts(_star_column(text, source, strandedness), "STAR", ())
+    if len(header) != 2:
         raise CountsError(
             "the kind of count table is not recognised",
             where=source,
-            found=f"{width} columns",
-            expected="a table of featureCounts, htseq-count or STAR, or the two columns gene id and count",
-            fix="A table of several samples goes into poma.yaml as count_matrix.",
+            found=f"{len(header)} columns ({listing(header, 6)})",
+            expected="a table of featureCounts, htseq-count, STAR, RSEM or salmon, or two columns: gene id and count",
+            fix="A table of several samples goes into poma.yaml as count_matrix",
         )
-    table = read_whole_numbers(text, source=source, columns=("gene_id", "count"), header=None)
-    return normalise_gene_ids(table, source=source)["count"]
+    table = read_numbers(text, source=source, columns=("gene_id", "count"), header=None)
+    return _sample_counts(table, "two columns", round_fractional)
 
 
-def parse_count_matrix(text: str, *, source: str) -> pd.DataFrame:
-    """Read a matrix of counts, genes x samples.
+def parse_count_matrix(text: str, *, source: str, round_fractional: bool = False) -> pd.DataFrame:
+    """Return the counts of `parse_count_table`: genes x samples, int64, index ``gene_id``."""
+    return parse_count_table(text, source=source, round_fractional=round_fractional).counts
+
+
+def parse_count_table(text: str, *, source: str, round_fractional: bool = False) -> CountMatrix:
+    """Read a matrix of counts, genes x samples, with what stands beside the counts.
 
     Parameters
     ----------
     text
-        TSV or CSV with a header: gene id first, then one column per sample. A second column with gene names
-        is left out, as are the places of a featureCounts table. R's ``write.table`` form (header without the
-        first column) is understood.
+        TSV or CSV with a header: gene ids, one column per sample, and columns about genes among them (symbol,
+        description, place, length, ...; featureCounts' own). What R writes is understood: ``write.table``
+        (header without the first column) and ``write.csv`` (first header empty; row numbers before the ids).
+    round_fractional
+        Round estimated counts (RSEM, salmon, kallisto); refused otherwise.
 
     Returns
     -------
-    DataFrame
-        One row per gene (index ``gene_id``), one column per sample, int64.
+    CountMatrix
+        Counts, symbols and notes.
 
     Raises
     ------
     CountsError
         A duplicated gene or sample, a missing, negative or fractional count, or a row of another length.
     """
-    lines = significant_lines(text, source)
-    first_line, header = lines[0]
-    names = split_cells(header, separator_of(header))
-    if len(lines) > 1 and len(split_cells(lines[1][1], separator_of(header))) == len(names) + 1:
-        names = ["gene_id", *names]
-    skipped = _descriptive_columns(names)
-    samples = [name for i, name in enumerate(names) if i > 0 and i not in skipped]
-    if not samples:
-        raise CountsError("the matrix has no column of counts", where=f"{source}, line {first_line}")
-    table = read_whole_numbers(text, source=source, columns=names, header=True, counts=samples)
-    return normalise_gene_ids(table, source=source)
+    layout = _layout(text, source)
+    table, notes = _without_counters(
+        read_numbers(
+            text,
+            source=source,
+            columns=layout.columns,
+            header=True,
+            counts=layout.samples,
+            texts=layout.symbols,
+            names=layout.ids,
+        )
+    )
+    notes += _worded_notes(table, layout.symbols) + _damage_notes(source, "gene ids", table.numbers.index)
+    whole = table.whole(round_fractional=round_fractional)
+    counts = normalise_gene_ids(whole.counts, source=source)
+    gene_names = None
+    for symbols in layout.symbols:
+        column = table.texts[symbols].set_axis(counts.index, axis=0)
+        notes += _damage_notes(source, "gene symbols", column)
+        gene_names = _usable_symbols(column)
+    return CountMatrix(counts, gene_names, (*notes, *whole.notes))
 
 
 def normalise_gene_ids(table: pd.DataFrame, *, source: str) -> pd.DataFrame:
@@ -172,6 +279,13 @@ def normalise_gene_ids(table: pd.DataFrame, *, source: str) -> pd.DataFrame:
     return table.set_axis(stripped.rename("gene_id"), axis=0)
 
 
+def _sample_counts(table: NumberTable, program: str, round_fractional: bool) -> SampleCounts:
+    table, notes = _without_counters(table)
+    whole = table.whole(round_fractional=round_fractional)
+    counts = normalise_gene_ids(whole.counts, source=table.source).iloc[:, 0].rename("count")
+    return SampleCounts(counts, program, (*notes, *_damage_notes(table.source, "gene ids", counts.index), *whole.notes))
+
+
 def _star_column(text: str, source: str, strandedness: str) -> pd.Series[int]:
     table = read_whole_numbers(text, source=source, columns=("gene_id", *_STAR_STRANDS), header=False)
     genes = normalise_gene_ids(table[~table.index.str.startswith("N_")], source=source)
@@ -187,13 +301,95 @@ def _is_featurecounts(text: str) -> bool:
     return tuple(split_cells(header, "\t")[:6]) == _FEATURECOUNTS_COLUMNS
 
 
-def _descriptive_columns(names: Sequence[str]) -> set[int]:
-    """Positions of columns that are neither the gene id nor counts."""
-    if tuple(names[:6]) == _FEATURECOUNTS_COLUMNS:
-        return set(range(1, 6))
-    return {1} if len(names) > 1 and names[1].strip().lower() in _GENE_NAME_COLUMNS else set()
+def _refuse_transcripts(header: Sequence[str], text: str, source: str) -> None:
+    """Counts of transcripts are not counts of genes."""
+    kind = _TRANSCRIPT_HEADERS.get(header[0]) if header else None
+    if kind is None and tuple(header[:5]) == ("Name", "Length", "EffectiveLength", "TPM", "NumReads"):
+        first = split_cells(significant_lines(text, source)[1:2][0][1], "\t")[0] if text.count("\n") else ""
+        kind = "salmon's quant.sf" if _TRANSCRIPT_ID.fullmatch(first) else None
+    if kind is not None:
+        raise CountsError(
+            f"this is {kind}: it counts transcripts, not genes",
+            where=source,
+            expected="counts of genes",
+            fix="Give quant.genes.sf (salmon quant --geneMap) or genes.results (RSEM), or sum up with tximport in R",
+        )
+
+
+class _Layout(NamedTuple):
+    """All columns of a matrix; of these the gene ids, the symbols (one column or none) and the samples."""
+
+    columns: list[str]
+    ids: str
+    symbols: list[str]
+    samples: list[str]
+
+
+def _layout(text: str, source: str) -> _Layout:
+    lines = significant_lines(text, source)
+    first_line, header = lines[0]
+    separator = separator_of(header)
+    names = [name.strip() for name in split_cells(header, separator)]
+    first_row = split_cells(lines[1][1], separator) if len(lines) > 1 else []
+    if len(first_row) == len(names) + 1:
+        names = ["gene_id", *names]
+    _refuse_transcripts(names, text, source)
+    position = _gene_id_column(names, first_row)
+    names = [name or f"column {i}" for i, name in enumerate(names, start=1)]
+    rest = [name for i, name in enumerate(names) if i > position and name.lower() not in _ANNOTATION_COLUMNS]
+    if not rest:
+        raise CountsError(
+            "the matrix has no column of counts",
+            where=f"{source}, line {first_line}",
+            found=listing(names),
+            expected="a column of gene ids and one column for each sample",
+        )
+    symbols = [name for i, name in enumerate(names) if i != position and name.lower() in _GENE_NAME_COLUMNS]
+    return _Layout(names, names[position], symbols[:1], rest)
+
+
+def _gene_id_column(names: Sequence[str], first_row: Sequence[str]) -> int:
+    """Position of the gene ids: the first column, unless that is R's row numbers or symbols before ids."""
+    ids = next((i for i, name in enumerate(names) if name.lower() in _GENE_ID_COLUMNS), 0)
+    row_numbers = names[0] == "" and bool(first_row) and first_row[0].strip() == "1"
+    return ids if row_numbers or names[0].lower() in _GENE_NAME_COLUMNS else 0
+
+
+def _without_counters(table: NumberTable) -> tuple[NumberTable, list[str]]:
+    """Leave out the rows of htseq-count and STAR that count reads outside genes."""
+    special = table.numbers.index.astype(str).str.fullmatch(_NOT_GENES.pattern)
+    if not special.any():
+        return table, []
+    rows = listing(table.numbers.index[special], 6)
+    return table.rows(~special), [f"{table.source}: rows that are not genes were left out: {rows}"]
+
+
+def _worded_notes(table: NumberTable, symbols: Sequence[str]) -> list[str]:
+    columns = [str(name) for name in table.texts.columns if name not in symbols]
+    return [f"{table.source}: columns without numbers were left out: {listing(columns)}"] if columns else []
+
+
+def _damage_notes(source: str, what: str, names: Sequence[str] | pd.Index | pd.Series) -> list[str]:
+    damaged = damaged_names(map(str, names))
+    if not damaged:
+        return []
+    count = f"{len(damaged)} {what} look" if len(damaged) > 1 else f"one of the {what} looks"
+    return [
+        f"{source}: {count} like dates that a spreadsheet made of symbols such as MARCHF1 or SEPTIN2 "
+        f"({listing(damaged, 4)}): these genes cannot be recognised; export the table again with the column as text"
+    ]
+
+
+def _usable_symbols(column: pd.Series) -> pd.Series:
+    texts = column.fillna("").astype(str).str.strip()
+    missing = texts.isin(["", "NA", "nan", "-"]) | texts.isin(damaged_names(texts))
+    return texts[~missing].rename("gene_name")
+
+
+def _header(text: str, source: str) -> list[str]:
+    line = significant_lines(text, source)[0][1]
+    return [name.strip() for name in split_cells(line, separator_of(line))]
 
 
 def _first_row_width(text: str, source: str) -> int:
-    line = significant_lines(text, source)[0][1]
-    return len(split_cells(line, separator_of(line)))
+    return len(_header(text, source))

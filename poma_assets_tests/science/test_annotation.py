@@ -1,6 +1,6 @@
 import pytest
 
-from poma_assets.science.annotation import check_names, fasta_contigs, parse_gtf_genes, strip_version
+from poma_assets.science.annotation import check_names, fasta_contigs, parse_gtf_genes
 from poma_assets.science.errors import ReferenceFilesError
 from poma_assets.storage.schema import TABLES
 
@@ -70,21 +70,6 @@ def test_gene_on_two_sequences_has_the_place_of_the_first() -> None:
     assert (gene["chromosome"], gene["start_bp"], gene["end_bp"], gene["strand"], gene["length_bp"]) == (
         "chrX", 100, 109, "-", 20,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("raw", "stripped"),
-    [
-        ("ENSG00000141510.18", "ENSG00000141510"),
-        ("ENSG00000141510", "ENSG00000141510"),
-        ("ENSG00000182378.15_PAR_Y", "ENSG00000182378_PAR_Y"),
-        ("ENSMUSG00000059552.13", "ENSMUSG00000059552"),
-        ("AC004556.3", "AC004556.3"),
-        ("FBgn0031208", "FBgn0031208"),
-    ],
-)
-def test_strip_version(raw: str, stripped: str) -> None:
-    assert strip_version(raw) == stripped
 
 
 def test_par_y_is_a_gene_of_its_own() -> None:

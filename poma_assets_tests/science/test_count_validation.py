@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poma_assets.science.count_validation import validate_counts
+from poma_assets.science.count_validation import align_samples, validate_counts, whole_counts
 from poma_assets.science.errors import CountsError
 
 COUNTS = pd.DataFrame({"b": [0, 5], "a": [2.0, 7.0], "c": [0, 0]}, index=pd.Index(["g1", "g2"], name="gene_id"))
@@ -16,34 +16,83 @@ def test_counts_are_aligned_by_name() -> None:
     assert set(aligned.dtypes.astype(str)) == {"int64"}
 
 
+def refused(counts: pd.DataFrame, samples: str = "ab") -> str:
+    with pytest.raises(CountsError) as caught:
+        validate_counts(counts, list(samples))
+    return str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("counts", "samples", "message"),
     [
-        (
-            COUNTS.assign(a=[0, -3]),
-            "ab",
-            "sample a, gene g2: the count matrix holds negative counts (found -3",
-        ),
-        (
-            COUNTS.assign(a=[np.nan, np.nan]),
-            "ab",
-            "gene g1: the count matrix holds missing or infinite counts",
-        ),
-        (COUNTS.assign(b=[1, np.inf]), "ab", "sample b, gene g2: the count matrix holds missing or infinite"),
-        (
-            COUNTS.assign(b=[1.5, 2]),
-            "ab",
-            "counts that are no whole numbers (found 1.5, and 0 more such values",
-        ),
-        (COUNTS.assign(b=["x", "y"]), "ab", "counts that are no numbers (found in sample b"),
-        (COUNTS, "abc", "samples without a single count (found c; expected counts in every sample)"),
-        (COUNTS, "abd", "samples of the design are not in the count matrix (found no d;"),
-        (COUNTS.set_axis(["g", "g"]), "ab", "a gene is there more than once in the count matrix (found g;"),
-        (COUNTS.set_axis(["a", "a", "b"], axis=1), "ab", "a sample is there more than once"),
-        (COUNTS.iloc[:0], "ab", "the count matrix is empty (found 0 genes, 3 samples)"),
+        (COUNTS.assign(a=[0, -3]), "ab", "gene g2, sample a: a count is negative (found -3;"),
+        (COUNTS.assign(a=[np.nan, np.nan]), "ab", "gene g1, sample a: a count is missing (found it and 1 more"),
+        (COUNTS.assign(b=[1, np.inf]), "ab", "gene g2, sample b: a count is infinite (found inf;"),
+        (COUNTS.assign(b=[1.5, 2]), "ab", "gene g1, sample b: counts with decimals: they look like estimated"),
+        (COUNTS.assign(b=["x", "y"]), "ab", "gene g1, sample b: a count is not a number (found 'x')"),
+        (COUNTS.assign(b=[1, 2.0**53]), "ab", "gene g2, sample b: a count is too large"),
+        (COUNTS.assign(b=[1, 2**53]), "ab", "gene g2, sample b: a count is too large"),
+        (COUNTS, "abc", "there are samples without a single count (found no fragment in c;"),
+        (COUNTS * 0, "abc", "every count is 0 (found no fragment in a, b, c;"),
+        (COUNTS, "abd", "samples of the design are not in the count matrix (found no counts for d;"),
+        (COUNTS, "aba", "a sample of the design is there more than once (found a;"),
+        (COUNTS.set_axis(["g", "g"]), "ab", "a gene is there more than once (found g;"),
+        (COUNTS.set_axis(["a", "a", "b"], axis=1), "ab", "a sample is there more than once (found a;"),
+        (COUNTS.iloc[:0], "ab", "the count matrix is empty (found 0 genes, 3 samples;"),
     ],
 )
 def test_bad_counts_are_refused_in_words(counts: pd.DataFrame, samples: str, message: str) -> None:
+    assert message in refused(counts, samples)
+
+
+@pytest.mark.parametrize(
+    ("values", "looks"),
+    [
+        ([[999999.5, 400000.25], [0.5, 599999.75]], "every sample sums to 1,000,000, as TPM and CPM do"),
+        ([[1.5, 2.5], [14.2, 0.0]], "values with decimals of at most 14.2 look like logarithms"),
+        ([[-1.5, 2.5], [14.2, 0.0]], "values below 0 with decimals look like log ratios"),
+    ],
+)
+def test_other_units_are_named_and_never_rounded(values: list[list[float]], looks: str) -> None:
+    frame = pd.DataFrame(values, index=["g1", "g2"], columns=["a", "b"])
+    assert f"gene g1, sample a: these are not counts: {looks}" in refused(frame)
+    with pytest.raises(CountsError, match=looks):
+        whole_counts(frame, place=lambda gene, sample: f"{gene}/{sample}", round_fractional=True)
+
+
+def test_rounding_is_told_with_its_largest_change() -> None:
+    frame = pd.DataFrame({"a": [100.4, 7.0], "b": [50.5, 33.0]}, index=["g1", "g2"])
+    rounded = whole_counts(frame, place=lambda gene, sample: f"{gene}/{sample}", where="m", round_fractional=True)
+    assert rounded.counts.to_dict("list") == {"a": [100, 7], "b": [50, 33]}
+    assert rounded.notes == (
+        "m: 2 of 4 counts had decimals and were rounded to whole numbers; the largest change is 0.5 (0/1)",
+    )
+
+
+def test_whole_numbers_that_sum_to_a_million_are_a_note_only() -> None:
+    frame = pd.DataFrame({"a": [999_000, 1_000], "b": [500_100, 500_000]})
+    assert "rounded TPM or CPM" in whole_counts(frame, place=lambda g, s: "").notes[0]
+    assert whole_counts(frame * 2, place=lambda g, s: "").notes == ()
+
+
+def test_matrix_and_sheet_are_aligned_by_name() -> None:
+    aligned = align_samples(COUNTS, ["a", "b"], source="m.tsv")
+    assert aligned.counts.to_dict("list") == {"a": [2, 7], "b": [0, 5]}
+    assert aligned.notes == ("m.tsv: a column is not in the sample sheet and left out: c",)
+
+
+@pytest.mark.parametrize(
+    ("column", "sample", "advice"),
+    [
+        ("S.1", "S-1", "'S.1' is what R makes of 'S-1'"),
+        ("X1_S", "1_S", "'X1_S' is what R makes of '1_S'"),
+        ("Sample1", "sample1", "Did you mean 'Sample1' by 'sample1'?"),
+    ],
+)
+def test_a_sample_that_the_matrix_lacks(column: str, sample: str, advice: str) -> None:
     with pytest.raises(CountsError) as caught:
-        validate_counts(counts, list(samples))
-    assert message in str(caught.value)
+        align_samples(pd.DataFrame({column: [1]}), [sample], source="m.tsv")
+    assert str(caught.value).startswith(
+        f"m.tsv: the count matrix lacks samples of the sheet (found no column {sample}; expected"
+    )
+    assert advice in str(caught.value)

@@ -7,7 +7,8 @@ from collections import defaultdict
 
 import pandas as pd
 
-from poma_assets.science.markers.hypotheses import Hypothesis, strip_version
+from poma_assets.science.gene_ids import strip_version
+from poma_assets.science.markers.hypotheses import Hypothesis
 from poma_assets.science.markers.judgement import Estimate
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import pandas as pd
 
 from poma_assets.science.errors import HypothesisError
+from poma_assets.science.gene_ids import strip_version
 from poma_assets.science.named_columns import read_rows
 from poma_assets.science.tables import Row
 
@@ -55,7 +56,6 @@ POLICIES_WITH_EFFECT: Final = ("directional", "permissive", "interaction", "set_
 SENSITIVITY_SUFFIXES: Final = ("sensitive", "resistant")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_VERSION = re.compile(r"^(ENS[A-Z]*\d+)\.\d+$")
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,6 @@ def parse_hypotheses(text: str, *, source: str) -> Hypotheses:
     table = pd.DataFrame(rows, columns=[*COLUMNS, *TEXT_COLUMNS])
     normalised = text.removeprefix("\ufeff").replace("\r\n", "\n")
     return Hypotheses(table, hashlib.sha256(normalised.encode()).hexdigest())
-
-
-def strip_version(gene_id: str) -> str:
-    """Return an Ensembl gene id without its version; other ids unchanged."""
-    return _VERSION.sub(r"\1", gene_id)
 
 
 def parse_contexts(text: str) -> tuple[CellContext, ...]:

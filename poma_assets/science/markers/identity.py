@@ -15,7 +15,7 @@ from typing import Final
 
 import pandas as pd
 
-from poma_assets.science.markers.hypotheses import strip_version
+from poma_assets.science.gene_ids import strip_version
 
 IDENTITY_COLUMNS: Final = ("sample_id", "rule", "expected", "observed", "status", "likelier_line", "detail")
 RULES: Final = ("light_chain", "heavy_chain", "translocation_outlier", "sex", "lineage")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from poma_assets.science.errors import HypothesisError
-from poma_assets.science.markers.hypotheses import strip_version
+from poma_assets.science.gene_ids import strip_version
 
 RESPONSE_COLUMNS: Final = (
     "contrast_id",
