@@ -21,7 +21,7 @@ from poma_assets.science.tables import listing, near_miss
 LARGEST_COUNT = 2**53
 """From here on a number with floating point is no longer exact."""
 
-RAW_COUNTS = "raw counts: whole numbers, 0 or more"
+RAW_COUNTS = "raw counts: whole, non-negative numbers"
 _GIVE_RAW = "Give raw counts, neither normalised nor logarithms"
 _LARGEST_LOG = 30.0
 _MILLION = 1e6
@@ -72,7 +72,7 @@ def validate_counts(counts: pd.DataFrame, sample_ids: Sequence[str] | None = Non
     if len(empty):
         raise CountsError(
             "every count is 0" if len(empty) == len(wanted) else "there are samples without a single count",
-            found=f"no fragment in {listing(empty)}",
+            found=f"no fragment in {_samples(empty)}",
             expected="counts in every sample",
             fix="Look at their alignment and strandedness, or take them out of the sheet or the contrast",
         )
@@ -201,17 +201,19 @@ def _require_names(counts: pd.DataFrame, wanted: Sequence[str]) -> None:
     for what, names in (("sample", counts.columns), ("gene", counts.index), ("sample of the design", pd.Index(wanted))):
         repeated = names[names.duplicated()].unique()
         if len(repeated):
-            raise CountsError(
-                f"a {what} is there more than once", found=listing(repeated), expected=f"every {what} once"
-            )
+            raise CountsError(f"a {what} is there twice", found=listing(repeated), expected=f"every {what} once")
     missing = [name for name in wanted if name not in counts.columns]
     if missing:
         raise CountsError(
             "samples of the design are not in the count matrix",
-            found=f"no counts for {listing(missing)}",
+            found=f"no counts for {_samples(missing)}",
             expected=f"samples among {listing(counts.columns)}",
             fix=_name_advice(missing, list(counts.columns)),
         )
+
+
+def _samples(names: Sequence[str] | pd.Index) -> str:
+    return f"sample{'s' if len(names) > 1 else ''} {listing(names)}"
 
 
 def _name_advice(missing: Sequence[str], names: Sequence[str]) -> str:

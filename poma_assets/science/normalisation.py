@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from poma_assets.science.count_validation import validate_counts
 from poma_assets.science.differential_expression.dispersion import fit_dispersion_trend
-from poma_assets.science.differential_expression.inputs import require_counts, require_depth
 from poma_assets.science.differential_expression.pydeseq2_dataset import blind_dispersions
 from poma_assets.science.errors import CountsError, NotEnoughDataError
 
@@ -65,7 +65,7 @@ def size_factors(counts: pd.DataFrame) -> SizeFactors:
     CountsError
         If counts are missing, negative, not whole, or a sample has none at all.
     """
-    matrix = require_depth(require_counts(counts))
+    matrix = validate_counts(counts)
     observed = matrix.to_numpy(dtype=float)
     positive = observed > 0
     logs = np.log(np.where(positive, observed, 1.0))
@@ -123,7 +123,7 @@ def counts_per_million(counts: pd.DataFrame) -> pd.DataFrame:
     CountsError
         If counts are missing, negative, not whole, or a sample has none at all.
     """
-    matrix = require_depth(require_counts(counts))
+    matrix = validate_counts(counts)
     return matrix * (1e6 / matrix.sum(axis=0))
 
 
@@ -153,7 +153,7 @@ def transcripts_per_million(counts: pd.DataFrame, length_bp: pd.Series) -> pd.Da
     CountsError
         If a length is not positive, or the counts are not valid.
     """
-    matrix = require_depth(require_counts(counts))
+    matrix = validate_counts(counts)
     lengths = pd.to_numeric(length_bp).reindex(matrix.index).astype(float)
     wrong = lengths.index[lengths <= 0]
     if len(wrong):
@@ -194,7 +194,7 @@ def variance_stabilised(counts: pd.DataFrame, factors: pd.Series) -> pd.DataFram
     NotEnoughDataError
         If there are fewer than two samples or no gene varies more than chance.
     """
-    matrix = require_depth(require_counts(counts))
+    matrix = validate_counts(counts)
     if matrix.shape[1] < 2:
         raise NotEnoughDataError(
             "Variance-stabilised values need at least two samples",

@@ -214,7 +214,7 @@ def _check_unique(names: Sequence[str], where: str) -> None:
     duplicates = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if duplicates:
         raise CountsError(
-            "a column is there more than once",
+            "a column is there twice",
             where=where,
             found=listing(duplicates),
             expected="every sample in one column",
@@ -255,7 +255,7 @@ def _names(column: pd.Series[str], line_numbers: _Integers, source: str) -> pd.S
         first = line_numbers[(names == name).to_numpy()][0]
         damaged = damaged_names([name])
         raise CountsError(
-            "a gene is there more than once",
+            "a gene is there twice",
             where=f"{source}, line {line_numbers[duplicated][0]}",
             found=f"{name}, which is in line {first} too",
             expected="every gene once (ids are unique, symbols are not)",

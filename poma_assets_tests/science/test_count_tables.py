@@ -134,10 +134,10 @@ def test_matrix(text):
         ("# only a remark\n", "x: the table is empty"),
         ("gene\tS1\tS2\n", "the table has no rows"),
         ("gene\tgene_name\nIRF4\tirf4\n", "no column of counts"),
-        ("gene\tS1\tS1\nIRF4\t1\t2\n", r"line 1: a column is there more than once \(found S1"),
+        ("gene\tS1\tS1\nIRF4\t1\t2\n", r"line 1: a column is there twice \(found S1"),
         (
             "gene\tS1\nIRF4\t1\nMYC\t2\nIRF4\t3\n",
-            r"line 4: a gene is there more.*\(found IRF4, which is in line 2",
+            r"line 4: a gene is there twice.*\(found IRF4, which is in line 2",
         ),
         ("gene\tS1\tS2\nIRF4\t1\t2\nMYC\t3\t-1\n", r"line 3, column S2: a count is negative \(found -1"),
         (
