@@ -16,7 +16,7 @@ def test_pathways_of_older_and_newer_answers(prefix):
     text = (
         f"{prefix}hsa00010\tGlycolysis / Gluconeogenesis - Homo sapiens (human)\n"
         f"{prefix}hsa04621\tNOD-like receptor signaling pathway - Homo sapiens (human)\n"
-        f"{prefix}hsa05322\tSystemic lupus erythematosus\n"
+        f"{prefix}hsa05322\tSystemic lupus erythematosus - Homo sapiens (human)\n"
     )
     assert parse_pathways(text, "hsa", source="s") == {
         "hsa00010": "Glycolysis / Gluconeogenesis",
