@@ -70,11 +70,14 @@ CONTRAST_TABLES = (
         term_name VARCHAR name of the set
         set_size INTEGER tested genes in the set
         overlap INTEGER significant genes in the set (ora), leading edge size (gsea)
+        expected_overlap DOUBLE significant genes in the set by chance (ora); NULL (gsea)
         score DOUBLE odds ratio (ora), enrichment score (gsea)
         normalised_score DOUBLE NULL (ora), normalised enrichment score (gsea)
         p_value DOUBLE p value; never 0
-        p_adjusted DOUBLE Benjamini-Hochberg over all tested sets of the collection
-        leading_genes VARCHAR symbols, separated by semicolons""",
+        p_adjusted DOUBLE Benjamini-Hochberg over all tested sets of the collection and direction
+        permutations INTEGER random sets of the set's size that were drawn (gsea); NULL (ora)
+        leading_genes VARCHAR symbols, separated by semicolons
+        group_term_id VARCHAR set that stands for this and alike sets, itself if it does; NULL if not significant""",
         ("contrast_id", "method"),
     ),
     make_table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 _LEAST_PERMUTATIONS = 1
@@ -15,7 +16,7 @@ def gseapy_scores(ranking: pd.Series[float], sets: Mapping[str, Sequence[str]]) 
     Parameters
     ----------
     ranking
-        Statistic by gene symbol, unique symbols.
+        Statistic by gene symbol, unique symbols; genes of equal statistic keep their order.
     sets
         Set -> gene symbols.
 
@@ -27,7 +28,7 @@ def gseapy_scores(ranking: pd.Series[float], sets: Mapping[str, Sequence[str]]) 
     import gseapy
 
     result = gseapy.prerank(
-        rnk=ranking.sort_values(ascending=False, kind="stable"),
+        rnk=_without_ties(ranking.sort_values(ascending=False, kind="stable")),
         gene_sets={name: list(genes) for name, genes in sets.items()},
         min_size=1,
         max_size=len(ranking),
@@ -39,3 +40,11 @@ def gseapy_scores(ranking: pd.Series[float], sets: Mapping[str, Sequence[str]]) 
         verbose=False,
     )
     return {str(row["Term"]): float(row["ES"]) for row in result.res2d.to_dict("records")}
+
+
+def _without_ties(ordered: pd.Series[float]) -> pd.Series[float]:
+    """A descending ranking with ties parted in the last bit: gseapy sorts again, in arbitrary order among ties."""
+    values = ordered.to_numpy(dtype=np.float64, copy=True)
+    for position in range(1, len(values)):
+        values[position] = min(values[position], np.nextafter(values[position - 1], -np.inf))
+    return pd.Series(values, ordered.index)

@@ -33,7 +33,8 @@ def over_representation(
     =============  ===============  =============
 
     ``p_value = P(X >= a)`` for X hypergeometric, which is Fisher's exact test with the alternative "greater";
-    ``score`` is the odds ratio with 0.5 added to each cell (Haldane 1956, Anscombe 1956; as in gseapy 1.3).
+    ``score`` is the odds ratio with 0.5 added to each cell (Haldane 1956, Anscombe 1956; as in gseapy 1.3), and
+    so finite and positive also where a cell is 0. ``expected_overlap`` is (a + b)(a + c) / (a + b + c + d).
     Unlike in gseapy, sets without a significant gene (p = 1) count as tests in the Benjamini-Hochberg
     adjustment.
 
@@ -80,11 +81,14 @@ def over_representation(
             "term_name": t.gene_set.term_name,
             "set_size": len(t.positions),
             "overlap": len(overlap),
+            "expected_overlap": expected,
             "score": score,
             "p_value": p,
             "leading_genes": ";".join(overlap),
         }
-        for t, overlap, score, p in zip(tested, overlaps, odds_ratio, p_value, strict=True)
+        for t, overlap, expected, score, p in zip(
+            tested, overlaps, size * (len(hits) / len(genes)), odds_ratio, p_value, strict=True
+        )
     )
 
 

@@ -41,6 +41,15 @@ def test_empty_result_has_the_columns_and_types():
     assert frame.dtypes.to_dict() == full.dtypes.to_dict()
 
 
+def test_what_a_method_does_not_have_is_missing():
+    frame = enrichment_frame(
+        result_frame([row("a", 0.5), {**row("b", 0.6), "permutations": 2000}]), "c", "gsea", "both"
+    )
+    assert frame["permutations"].isna().tolist() == [True, False]
+    assert frame["permutations"].iloc[1] == 2000
+    assert frame[["expected_overlap", "group_term_id"]].isna().all(axis=None)
+
+
 def test_smallest_p_first_then_strongest_then_id():
     rows = [row("d", 0.2, 1.0), row("b", 0.1, 1.2), row("a", 0.1, 1.2), row("c", 0.1, -1.9), row("e", 0.1)]
     assert list(result_frame(rows)["term_id"]) == ["c", "a", "b", "e", "d"]

@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 
 from poma_assets.science.enrichment.frames import RESULT_COLUMNS
-from poma_assets.science.enrichment.gene_set_enrichment import enrichment_scores, gene_set_enrichment
+from poma_assets.science.enrichment.gene_set_enrichment import gene_set_enrichment
 from poma_assets.science.enrichment.gmt import GeneSet, GeneSetCollection
+from poma_assets.science.enrichment.gseapy_scores import gseapy_scores
+from poma_assets.science.enrichment.running_sum import enrichment_scores
 from poma_assets.science.errors import InputError, NotEnoughDataError
 
 GENES = np.array([f"G{number:04d}" for number in range(2000)])
@@ -115,22 +117,13 @@ def test_leading_genes_come_most_extreme_first(study, result):
 
 def test_p_value_is_never_zero_and_is_a_count_over_a_count():
     values = pd.Series(np.linspace(10, -10, len(GENES)), GENES)
-    one = gene_set_enrichment(values, collection_of({"top": GENES[:500]}), permutations=100, seed=0)
+    sets = collection_of({"top": GENES[:500]})
+    one = gene_set_enrichment(values, sets, permutations=100, max_permutations=100, seed=0)
     assert one["score"].iloc[0] > 0.99
+    assert list(one["permutations"]) == [100]
     n = 1 / one["p_value"].iloc[0] - 1
     assert n == pytest.approx(round(n), abs=1e-6)
     assert 30 <= n <= 70  # about half of 100 null scores are positive
-
-
-def test_p_values_are_uniform_when_nothing_is_enriched():
-    rng = np.random.default_rng(21)
-    values = pd.Series(rng.standard_normal(len(GENES)) * rng.choice([1, 3], len(GENES)) + 0.3, GENES)
-    sizes = np.exp(rng.uniform(np.log(10), np.log(300), 3000)).astype(int)
-    sets = {f"s{n}": rng.choice(GENES, size, replace=False) for n, size in enumerate(sizes)}
-    p = gene_set_enrichment(values, collection_of(sets), permutations=300, seed=2)["p_value"]
-    for level in (0.5, 0.1, 0.01):
-        assert abs((p < level).mean() - level) < 4 * np.sqrt(level * (1 - level) / 3000) + 0.05 * level
-    assert p.min() < 0.002  # neighbouring sizes count together: below the 1/151 or so of 300 permutations
 
 
 def test_reversed_ranking_reverses_the_scores(study, result):
@@ -150,18 +143,27 @@ def test_equal_seeds_give_equal_results_whatever_the_order_of_the_input(study, r
     assert not np.array_equal(np.sort(different["p_value"]), np.sort(result["p_value"]))
 
 
-def test_ties_are_broken_by_gene():
-    # All but one gene are equal; the order by name puts the first set at the top whatever the input order.
+def test_ties_keep_the_order_of_the_ranking():
+    # All but one gene are equal: rank_genes puts them in the order of the gene id, and that order stays.
     genes = [f"g{number:02d}" for number in range(40)]
     values = pd.Series(1.0, genes)
     values["g39"] = 0.5
     sets = collection_of({"first": genes[:10], "last": genes[28:38]})
-    forward = gene_set_enrichment(values, sets, seed=0, permutations=50)
-    backward = gene_set_enrichment(values[::-1], sets, seed=0, permutations=50)
-    pd.testing.assert_frame_equal(forward, backward)
-    scores = forward.set_index("term_id")["score"]
+    scores = gene_set_enrichment(values, sets, seed=0, permutations=50).set_index("term_id")["score"]
     assert scores["first"] == pytest.approx(1.0)
     assert scores["last"] == pytest.approx(-28 / 30)
+    backward = gene_set_enrichment(values[::-1], sets, seed=0, permutations=50).set_index("term_id")["score"]
+    assert backward["first"] == pytest.approx(-29 / 30)
+
+
+def test_scores_equal_gseapy_also_where_most_statistics_are_tied(study):
+    values, sets = study
+    tied = values.round(1)
+    assert tied.nunique() < 120
+    ours = gene_set_enrichment(tied, collection_of(sets), seed=1, permutations=20).set_index("term_id")["score"]
+    theirs = gseapy_scores(tied, sets)
+    assert len(theirs) == len(ours) == 20
+    np.testing.assert_allclose(ours[list(theirs)], list(theirs.values()), atol=1e-9)
 
 
 def test_a_set_of_zeros_has_a_score():
@@ -186,7 +188,7 @@ def test_a_set_of_all_genes_is_left_out():
 def test_no_null_score_of_the_sign_gives_p_one():
     # The set lacks only the first of 400 genes, which has most of the weight; the one random set has it.
     values = pd.Series(np.r_[100.0, np.full(398, 0.1), 0.05], GENES[:400])
-    result = gene_set_enrichment(values, collection_of({"s": GENES[1:400]}), seed=0, permutations=1)
+    result = gene_set_enrichment(values, collection_of({"s": GENES[1:400]}), seed=0, permutations=1, max_permutations=1)
     (row,) = result.to_dict("records")
     assert row["score"] == pytest.approx(-1.0)
     assert np.isnan(row["normalised_score"])
@@ -198,6 +200,8 @@ def test_columns_and_types(result):
     assert result["overlap"].dtype == result["set_size"].dtype == np.int32
     assert (np.diff(result["p_value"]) >= 0).all()
     assert (result["p_adjusted"] >= result["p_value"]).all()
+    assert result["expected_overlap"].isna().all()
+    assert (result["permutations"] >= 1000).all()
 
 
 @pytest.mark.parametrize(
@@ -219,9 +223,10 @@ def test_rankings_that_are_refused(values, words):
     assert str(error.value).startswith("ranking of genes: ")
 
 
-def test_permutations_must_be_positive(study):
-    with pytest.raises(InputError, match="permutations"):
-        gene_set_enrichment(study[0], collection_of(study[1]), permutations=0, seed=0)
+@pytest.mark.parametrize("numbers", [{"permutations": 0}, {"permutations": 100, "max_permutations": 99}])
+def test_numbers_of_permutations_that_are_refused(study, numbers):
+    with pytest.raises(InputError, match="numbers of permutations"):
+        gene_set_enrichment(study[0], collection_of(study[1]), **numbers, seed=0)
 
 
 @pytest.mark.parametrize(

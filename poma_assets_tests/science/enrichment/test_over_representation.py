@@ -39,9 +39,35 @@ def test_hand_worked_table():
     assert row["p_value"] == pytest.approx(496 / 15504, rel=1e-12)
     assert row["score"] == pytest.approx((3.5 * 14.5) / (1.5 * 2.5), rel=1e-12)
     assert (row["set_size"], row["overlap"], row["leading_genes"]) == (4, 3, "g00;g01;g04")
+    assert row["expected_overlap"] == pytest.approx(4 * 5 / 20)
     assert (row["collection"], row["term_id"], row["term_name"]) == ("test", "s", "name of s")
     assert np.isnan(row["normalised_score"])
     assert row["p_adjusted"] == row["p_value"]
+
+
+@pytest.mark.parametrize(
+    ("members", "p_value", "odds_ratio"),
+    [
+        (range(5), 1 / 15504, (5.5 * 15.5) / (0.5 * 0.5)),  # all significant genes and no others: b = c = 0
+        (range(5, 9), 1.0, (0.5 * 11.5) / (4.5 * 5.5)),  # no significant gene: a = 0
+        (range(20), 1.0, (5.5 * 0.5) / (15.5 * 0.5)),  # all genes: c = d = 0
+    ],
+)
+def test_empty_cells_have_a_finite_odds_ratio(members, p_value, odds_ratio):
+    genes = [f"g{number:02d}" for number in range(20)]
+    sets = collection_of({"s": [genes[member] for member in members]})
+    result = over_representation(genes[:5], genes, sets, min_size=1)
+    assert result["p_value"].iloc[0] == pytest.approx(p_value, rel=1e-12)
+    assert result["score"].iloc[0] == pytest.approx(odds_ratio, rel=1e-12)
+
+
+def test_p_values_equal_the_hypergeometric_tail(random_case):
+    significant, _, result = random_case
+    expected = hypergeom.sf(result["overlap"] - 1, len(BACKGROUND), len(significant), result["set_size"])
+    np.testing.assert_allclose(result["p_value"], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        result["expected_overlap"], hypergeom.mean(len(BACKGROUND), len(significant), result["set_size"]), rtol=1e-12
+    )
 
 
 def test_p_values_equal_fisher_exact(random_case):
@@ -103,6 +129,7 @@ def test_columns_and_types(random_case):
     assert tuple(result.columns) == RESULT_COLUMNS
     assert result["overlap"].dtype == result["set_size"].dtype == np.int32
     assert result["normalised_score"].dtype == np.float64
+    assert result["permutations"].isna().all()
 
 
 def test_order_of_the_input_does_not_matter(random_case):
