@@ -45,6 +45,16 @@ def guilty_columns(matrix: pd.DataFrame) -> list[str]:
     return [str(name) for name, guilty in zip(matrix.columns, involved, strict=True) if guilty]
 
 
+def cramers_v(one: pd.Series, other: pd.Series) -> float:
+    """Cramer's V of two factors: 0 where they are independent, 1 where they are the same split."""
+    table = pd.crosstab(one, other).to_numpy(dtype=float)
+    smaller = min(table.shape) - 1
+    if smaller < 1:
+        return 0.0
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    return float(np.sqrt(((table - expected) ** 2 / expected).sum() / table.sum() / smaller))
+
+
 def _levels(table: pd.DataFrame, by: str, of: str) -> dict[str, set[str]]:
     """For every level of ``by``, in natural order, the levels of ``of`` that its samples have."""
     pairs = zip(column_texts(table, by), column_texts(table, of), strict=True)

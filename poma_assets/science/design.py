@@ -17,9 +17,10 @@ from poma_assets.science.confounding import explain_rank_deficiency
 from poma_assets.science.contrast_formulas import base_level, least_squares_weights
 from poma_assets.science.contrasts_file import Contrast
 from poma_assets.science.count_validation import validate_counts as validate_counts
-from poma_assets.science.design_findings import Finding, repeated_replicates, size_findings
+from poma_assets.science.design_findings import Finding, size_findings
 from poma_assets.science.design_model import Model, assemble_model
 from poma_assets.science.errors import DesignError
+from poma_assets.science.pseudo_replication import repeated_replicates
 from poma_assets.science.subsets import column_texts, level_as_stored
 from poma_assets.science.tables import listing
 
@@ -106,20 +107,21 @@ def build_design(contrast: Contrast, design_table: pd.DataFrame, vehicle: Sequen
         A level without samples, missing metadata, confounded factors, no residual degrees of freedom, or a
         formula that cannot be read. Names samples, levels and what to do.
     """
-    model = _estimable_model(contrast, design_table, vehicle)
+    model = estimable_model(contrast, design_table, vehicle)
     arms = model_arms(contrast, model, vehicle)
-    replicates = _replicates(contrast, model, arms)
-    findings = [
-        *model.findings,
-        *size_findings(model.matrix, arms, replicates),
-        *repeated_replicates(model.rows, model.factors),
-    ]
-    return Design(
-        contrast.id, model.matrix, model.weights, *arms, *replicates, model.formula, tuple(findings), model.reduced
-    )
+    replicates = arm_replicates(contrast, model, arms)
+    findings = model_findings(model, arms, replicates)
+    return Design(contrast.id, model.matrix, model.weights, *arms, *replicates, model.formula, findings, model.reduced)
 
 
-def _estimable_model(contrast: Contrast, table: pd.DataFrame, vehicle: Sequence[str]) -> Model:
+def estimable_model(contrast: Contrast, table: pd.DataFrame, vehicle: Sequence[str] = ()) -> Model:
+    """The model over all levels, or over the two arms where only that can be estimated.
+
+    Raises
+    ------
+    DesignError
+        As ``build_design``.
+    """
     model = assemble_model(contrast, table, vehicle)
     where = f"contrast {contrast.id}"
     try:
@@ -156,7 +158,16 @@ def model_arms(
     return tuple(rows.index[negative].astype(str)), tuple(rows.index[positive].astype(str))
 
 
-def _replicates(contrast: Contrast, model: Model, arms: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[int, int]:
+def model_findings(
+    model: Model, arms: tuple[tuple[str, ...], tuple[str, ...]], replicates: tuple[int, int]
+) -> tuple[Finding, ...]:
+    """What every fit of an estimable model must tell."""
+    size = size_findings(model.matrix, arms, replicates)
+    return (*model.findings, *size, *repeated_replicates(model.rows, model.factors))
+
+
+def arm_replicates(contrast: Contrast, model: Model, arms: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[int, int]:
+    """Biological replicates of the arms: for a formula those of the smallest cell that the contrast involves."""
     if contrast.formula is None:
         return len(arms[0]), len(arms[1])
     trends = [name for name in model.matrix.columns if not model.matrix[name].isin([0.0, 1.0]).all()]

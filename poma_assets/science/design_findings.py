@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +10,6 @@ import pandas as pd
 from poma_assets.science.tables import listing
 
 FEW_RESIDUAL_DF = 3
-_REPLICATE_WITHIN = ("cell_line", "sensitivity", "treatment", "dose_um", "time_h", "batch", "donor")
 
 Severity = Literal["error", "warning", "note"]
 
@@ -64,36 +62,3 @@ def size_findings(
             )
             findings.append(Finding("note", "few_replicates", sentence))
     return findings
-
-
-def repeated_replicates(rows: pd.DataFrame, factors: Sequence[str]) -> list[Finding]:
-    """A replicate number repeated within one condition, batch and donor hints at technical replicates."""
-    if "replicate" not in rows.columns:
-        return []
-    repeated = [
-        " and ".join(samples)
-        for samples in same_condition(rows.dropna(subset=["replicate"]), ["replicate", *factors])
-        if len(samples) > 1
-    ]
-    if not repeated:
-        return []
-    sentence = (
-        f"samples with the same replicate number in one condition: {listing(repeated)}. "
-        "If these are technical replicates, give them one sample name, so that they are merged; "
-        "counted as biological replicates they make the results look surer than they are"
-    )
-    return [Finding("warning", "pseudo_replication", sentence)]
-
-
-def same_condition(
-    rows: pd.DataFrame, further: Sequence[str] = (), *, without: Sequence[str] = ()
-) -> list[tuple[str, ...]]:
-    """Samples grouped by condition: the standard columns that say what was done, and further ones."""
-    columns = [
-        name for name in dict.fromkeys([*_REPLICATE_WITHIN, *further]) if name in rows.columns and name not in without
-    ]
-    if not columns:
-        return [tuple(map(str, rows.index))]
-    keys = rows[columns].astype(object).where(rows[columns].notna(), "")
-    groups = keys.groupby(columns, sort=False).groups.values()
-    return [tuple(map(str, samples)) for samples in groups]
