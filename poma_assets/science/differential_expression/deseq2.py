@@ -1,35 +1,28 @@
 """DESeq2: one negative binomial fit per design (Love, Huber & Anders 2014, 10.1186/s13059-014-0550-8).
 
-The fit is PyDESeq2's (gene-wise dispersions, shrinkage, coefficients, Cook's distances) around our size
-factors, dispersion trend and prior, which follow R. It is plain arrays: it can be stored, and contrasts are
-tested on it in ``contrast_tests``.
+PyDESeq2's data set leads the fit and computes Cook's distances; size factors, dispersions, trend, prior and
+coefficients are our own and follow R. The fit is plain arrays: it can be stored, and contrasts are tested on it
+in ``contrast_tests``.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
 
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
-from poma_assets.science.differential_expression.dispersion import (
-    DispersionTrend,
-    fit_dispersion_trend,
-    log_residual_variance,
-    prior_variance,
-)
+from poma_assets.science.differential_expression.dispersion import DispersionTrend
 from poma_assets.science.differential_expression.inputs import require_design
-from poma_assets.science.differential_expression.pydeseq2_dataset import (
-    make_dataset,
-    quiet_pydeseq2,
-    set_trend,
-)
+from poma_assets.science.differential_expression.negative_binomial import wald_covariances
+from poma_assets.science.differential_expression.pydeseq2_dataset import fit_dataset
 from poma_assets.science.normalisation import size_factors
 
-_RIDGE = 1e-6
-_SMALLEST_MEAN = 0.5
+if TYPE_CHECKING:
+    from poma_assets.science.differential_expression.r_deseq_dataset import RDeseqDataSet
+
 _LOG_2 = float(np.log(2.0))
 
 
@@ -65,37 +58,19 @@ def fit_deseq2(counts: pd.DataFrame, design_matrix: pd.DataFrame) -> Deseq2Fit:
     matrix, design = require_design(counts, design_matrix)
     factors = size_factors(matrix)
     scale = factors.values.to_numpy(dtype=float)
-    with quiet_pydeseq2():
-        dataset = make_dataset(matrix, design, scale)
-        dataset.fit_genewise_dispersions()
-        genewise = np.array(dataset.var["genewise_dispersions"], dtype=float)
-        trend = fit_dispersion_trend(dataset.var["_normed_means"].to_numpy(), genewise)
-        fitted = trend.at(dataset.var["_normed_means"].to_numpy())
-        prior = prior_variance(genewise, fitted, len(design) - design.shape[1])
-        set_trend(dataset, trend, log_residual_variance(genewise, fitted), prior)
-        dataset.fit_MAP_dispersions()
-        dataset.fit_LFC()
-        dataset.calculate_cooks()
-        dataset.refit()
-    return _collect(dataset, matrix, design, scale, factors.method, trend, prior)
+    dataset = fit_dataset(matrix, design, scale)
+    return _collect(dataset, matrix, design, factors.method)
 
 
-def _collect(
-    dataset: Any,
-    counts: pd.DataFrame,
-    design: pd.DataFrame,
-    scale: np.ndarray,
-    method: str,
-    trend: DispersionTrend,
-    prior: float,
-) -> Deseq2Fit:
-    matrix = design.to_numpy()
+def _collect(dataset: RDeseqDataSet, counts: pd.DataFrame, design: pd.DataFrame, method: str) -> Deseq2Fit:
+    matrix, trend = design.to_numpy(), dataset.trend
+    scale = dataset.obs["size_factors"].to_numpy()
     beta = np.array(dataset.varm["LFC"], dtype=float)
     dispersion = np.array(dataset.var["dispersions"], dtype=float)
     all_zero = counts.to_numpy().sum(axis=1) == 0
     replaced = np.array(dataset.var["replaced"], dtype=bool)
     emptied = replaced & ~np.array(dataset.var["refitted"], dtype=bool)
-    covariance = _covariances(matrix, beta, dispersion, scale)
+    covariance = wald_covariances(beta, matrix, scale, dispersion)
     covariance[emptied] = 0.0
     cooks = _cooks_outliers(dataset, counts.to_numpy(), design)
     return Deseq2Fit(
@@ -123,28 +98,12 @@ def _collect(
         converged=dataset.var["_LFC_converged"].fillna(True).to_numpy(dtype=bool),
         trend_kind=trend.kind,
         trend_coefficients=np.array([trend.asymptote, trend.extra]),
-        prior_variance=prior,
+        prior_variance=float(dataset.uns["prior_disp_var"]),
         notes=_notes(method, trend, int((~all_zero).sum())),
     )
 
 
-def _covariances(design: np.ndarray, beta: np.ndarray, dispersion: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return the sandwich covariance of the ridge fit per gene, natural log scale.
-
-    Fitted means below 0.5 count as 0.5, as in R's ``nbinomWaldTest(minmu = 0.5)``; PyDESeq2 leaves that out,
-    and its standard errors in nearly empty groups are then too large.
-    """
-    means = np.maximum(scale[None, :] * np.exp(beta @ design.T), _SMALLEST_MEAN)
-    weights = means / (1 + means * dispersion[:, None])
-    information = np.einsum("gs,si,sj->gij", weights, design, design)
-    covariance = np.full(information.shape, np.nan)
-    finite = np.isfinite(information).all(axis=(1, 2))
-    inverse = np.linalg.inv(information[finite] + _RIDGE * np.eye(design.shape[1]))
-    covariance[finite] = inverse @ information[finite] @ inverse
-    return covariance
-
-
-def _replaced_counts(dataset: Any, refitted: np.ndarray) -> np.ndarray:
+def _replaced_counts(dataset: RDeseqDataSet, refitted: np.ndarray) -> np.ndarray:
     """Return genes x samples counts with those of refitted genes filled in; 0 in all others."""
     replaced = np.zeros((dataset.n_vars, dataset.n_obs), dtype=np.int64)
     if refitted.any():
@@ -152,7 +111,7 @@ def _replaced_counts(dataset: Any, refitted: np.ndarray) -> np.ndarray:
     return replaced
 
 
-def _cooks_outliers(dataset: Any, counts: np.ndarray, design: pd.DataFrame) -> _CooksOutliers:
+def _cooks_outliers(dataset: RDeseqDataSet, counts: np.ndarray, design: pd.DataFrame) -> _CooksOutliers:
     """Flag genes with a Cook's distance above the 99 % quantile of F, as R DESeq2's ``results``.
 
     Samples of groups with three or more replicates count; in a two-group design a gene is not flagged if

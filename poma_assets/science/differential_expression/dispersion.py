@@ -24,6 +24,7 @@ TrendKind = Literal["parametric", "mean"]
 _USED_FOR_TREND = 100 * MINIMUM_DISPERSION
 _OUTLYING_RATIO = (1e-4, 15.0)
 _SMALLEST_PRIOR_VARIANCE = 0.25
+_MAD_TO_SD = 1.4826  # as R's mad() rounds it
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def fit_dispersion_trend(means: np.ndarray, dispersions: np.ndarray) -> Dispersi
 def log_residual_variance(dispersions: np.ndarray, trend: np.ndarray) -> float:
     """Return the squared scaled MAD of log dispersions around the trend, over genes above 1e-6."""
     residuals = _log_residuals(dispersions, trend)
-    return float((np.median(np.abs(residuals - np.median(residuals))) / norm.ppf(0.75)) ** 2)
+    return float((_MAD_TO_SD * np.median(np.abs(residuals - np.median(residuals)))) ** 2)
 
 
 def prior_variance(dispersions: np.ndarray, trend: np.ndarray, residual_df: int) -> float:

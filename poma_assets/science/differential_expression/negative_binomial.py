@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import gammaln
 
 from poma_assets.science.differential_expression import batched_matrices
-from poma_assets.science.differential_expression.special_functions import log_gamma_and_digamma
+from poma_assets.science.differential_expression.special_functions import gamma_ratio_logs
 
 SMALLEST_MEAN = 0.5
 """Smallest fitted mean that enters weights and dispersions (R: ``minmu``)."""
@@ -203,18 +203,14 @@ def _samples_by_genes(matrix: np.ndarray) -> np.ndarray:
 
 def _count_terms(y: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Return what of the log likelihood does not depend on the means."""
-    size = 1.0 / alpha
-    upper, _ = log_gamma_and_digamma(y + size)
-    lower, _ = log_gamma_and_digamma(size)
-    return np.asarray((upper - gammaln(y + 1)).sum(axis=0) - len(y) * lower)
+    ratio, _ = gamma_ratio_logs(1.0 / alpha, y)
+    return np.asarray((ratio - gammaln(y + 1)).sum(axis=0))
 
 
 def _mean_terms(y: np.ndarray, means: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    scaled = means * alpha
-    spread = np.log1p(scaled)
     # A mean of 0 with a count of 0 is certain; the bound keeps 0 log 0 from being NaN.
-    logs = np.log(np.maximum(scaled, 1e-300)) - spread
-    return np.asarray((y * logs).sum(axis=0) - spread.sum(axis=0) / alpha)
+    logs = np.log(np.maximum(means, 1e-300))
+    return np.asarray((y * logs - (y + 1.0 / alpha) * np.log1p(means * alpha)).sum(axis=0))
 
 
 def _fit_intercept(y: np.ndarray, scale: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

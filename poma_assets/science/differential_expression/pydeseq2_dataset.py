@@ -1,4 +1,4 @@
-"""The one place that makes PyDESeq2 objects: our size factors and trend, one process, no warnings spilled.
+"""The one place that runs PyDESeq2: one process, no warnings spilled.
 
 PyDESeq2 is imported when first used: it takes two seconds and changes the process's warning filters.
 """
@@ -14,19 +14,24 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from poma_assets.science.differential_expression.dispersion import DispersionTrend
+from poma_assets.science.differential_expression.dispersion_fit import (
+    bounded_dispersions,
+    genewise_dispersions,
+    linear_fit_dispersions,
+    overall_dispersions,
+)
+from poma_assets.science.differential_expression.negative_binomial import SMALLEST_MEAN
 
 if TYPE_CHECKING:
-    from pydeseq2.dds import DeseqDataSet
+    from poma_assets.science.differential_expression.r_deseq_dataset import RDeseqDataSet
 
 
 @contextmanager
 def quiet_pydeseq2() -> Iterator[None]:
     """Silence what PyDESeq2 is known to warn of, and nothing else.
 
-    Overflow and division in diverging iterations end in its own fallback (and our ``not_converged``); the
-    small number of residual degrees of freedom is handled by our prior. BLAS gets one thread: the matrices
-    are tiny, and its threads make the fits several times slower on a busy machine.
+    Overflow and division in diverging iterations end in a fallback (and our ``not_converged``). BLAS gets one
+    thread: the matrices are tiny, and its threads make the fits several times slower on a busy machine.
     """
     with (
         threadpool_limits(1),
@@ -35,12 +40,11 @@ def quiet_pydeseq2() -> Iterator[None]:
     ):
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(pydeseq2|scipy|numpy)\b")
         warnings.filterwarnings("ignore", category=FutureWarning)
-        warnings.filterwarnings("ignore", message="As the residual degrees of freedom")
         yield
 
 
-def make_dataset(counts: pd.DataFrame, design: pd.DataFrame, factors: np.ndarray) -> DeseqDataSet:
-    """Make a PyDESeq2 data set with given size factors.
+def fit_dataset(counts: pd.DataFrame, design: pd.DataFrame, factors: np.ndarray) -> RDeseqDataSet:
+    """Fit a PyDESeq2 data set by R's rules.
 
     Parameters
     ----------
@@ -53,42 +57,19 @@ def make_dataset(counts: pd.DataFrame, design: pd.DataFrame, factors: np.ndarray
 
     Returns
     -------
-    DeseqDataSet
-        With size factors and normalised counts set, nothing fitted yet.
+    RDeseqDataSet
+        Fitted, outliers replaced.
     """
-    from pydeseq2.dds import DeseqDataSet
+    with quiet_pydeseq2():
+        from poma_assets.science.differential_expression.r_deseq_dataset import RDeseqDataSet
 
-    from poma_assets.science.differential_expression.pydeseq2_inference import BoundedMeanInference
-
-    dataset = DeseqDataSet(
-        counts=counts.T,
-        metadata=pd.DataFrame(index=counts.columns),
-        design=design,
-        refit_cooks=True,
-        inference=BoundedMeanInference(),
-        quiet=True,
-    )
-    dataset.obs["size_factors"] = factors
-    dataset.layers["normed_counts"] = dataset.X / factors[:, None]
-    dataset.var["_normed_means"] = dataset.layers["normed_counts"].mean(axis=0)
+        dataset = RDeseqDataSet(counts.T, design, factors)
+        dataset.fit()
     return dataset
 
 
-def set_trend(dataset: DeseqDataSet, trend: DispersionTrend, residual_variance: float, prior: float) -> None:
-    """Put trend and prior where PyDESeq2 expects its own, for the shrinkage and for refitted genes."""
-    if trend.kind == "parametric":
-        dataset.uns["disp_function_type"] = "parametric"
-        dataset.uns["trend_coeffs"] = pd.Series([trend.asymptote, trend.extra], index=["a0", "a1"])
-    else:
-        dataset.uns["disp_function_type"] = "mean"
-        dataset.uns["mean_disp"] = trend.asymptote
-    dataset.var["fitted_dispersions"] = trend.at(dataset.var["_normed_means"].to_numpy())
-    dataset.uns["_squared_logres"] = np.float64(residual_variance)
-    dataset.uns["prior_disp_var"] = np.float64(prior)
-
-
 def blind_dispersions(counts: pd.DataFrame, factors: pd.Series) -> np.ndarray:
-    """Estimate gene-wise dispersions with PyDESeq2, blind to any design (``~1``).
+    """Estimate gene-wise dispersions, blind to any design (``~1``).
 
     Parameters
     ----------
@@ -102,8 +83,14 @@ def blind_dispersions(counts: pd.DataFrame, factors: pd.Series) -> np.ndarray:
     ndarray
         One dispersion per gene; NaN for genes without counts.
     """
-    design = pd.DataFrame({"Intercept": 1.0}, index=counts.columns)
-    with quiet_pydeseq2():
-        dataset = make_dataset(counts, design, factors.reindex(counts.columns).to_numpy(dtype=float))
-        dataset.fit_genewise_dispersions()
-    return np.asarray(dataset.var["genewise_dispersions"], dtype=float)
+    scale = factors.reindex(counts.columns).to_numpy(dtype=float)
+    values = counts.to_numpy(dtype=float)
+    seen = values.any(axis=1)
+    normalised, design = values[seen] / scale, np.ones((len(scale), 1))
+    start = np.minimum(linear_fit_dispersions(normalised, design), overall_dispersions(normalised, scale))
+    means = np.maximum(normalised.mean(axis=1, keepdims=True) * scale, SMALLEST_MEAN)
+    dispersions = np.full(len(values), np.nan)
+    start = bounded_dispersions(start, len(scale))
+    with threadpool_limits(1):
+        dispersions[seen] = genewise_dispersions(values[seen], design, means, start)
+    return dispersions

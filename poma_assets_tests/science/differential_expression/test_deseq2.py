@@ -15,7 +15,7 @@ from pydeseq2.ds import DeseqStats
 from poma_assets.science.differential_expression.contrast_tests import shrink_deseq2, wald_test
 from poma_assets.science.differential_expression.deseq2 import fit_deseq2
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
-from poma_assets.science.differential_expression.pydeseq2_inference import BoundedMeanInference
+from poma_assets.science.differential_expression.pydeseq2_dataset import fit_dataset
 from poma_assets.science.errors import ConfigError, CountsError, DesignError, NotEnoughDataError
 
 DRUG = np.array([0.0, 0.0, 1.0])
@@ -43,25 +43,19 @@ def two_groups(replicates: int) -> pd.DataFrame:
     )
 
 
-def pydeseq2_with_our_trend(
-    counts: pd.DataFrame, design: pd.DataFrame, fit: Deseq2Fit, inference: DefaultInference | None = None
-) -> DeseqDataSet:
-    """Run PyDESeq2's own steps, with the trend and prior that the fit reports."""
+def pydeseq2_with_our_trend(counts: pd.DataFrame, design: pd.DataFrame, fit: Deseq2Fit) -> DeseqDataSet:
+    """Run PyDESeq2's own steps and optimisers, with the trend and prior that the fit reports."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = DeseqDataSet(
             counts=counts.T,
             metadata=pd.DataFrame(index=counts.columns),
             design=design,
-            inference=inference or DefaultInference(n_cpus=1),
+            inference=DefaultInference(n_cpus=1),
             quiet=True,
         )
         dataset.fit_size_factors()
         np.testing.assert_allclose(dataset.obs["size_factors"], fit.size_factors, rtol=1e-12)
-        # The last digits decide where PyDESeq2's optimiser stops, so both sides start from the same ones.
-        dataset.obs["size_factors"] = fit.size_factors
-        dataset.layers["normed_counts"] = dataset.X / fit.size_factors[:, None]
-        dataset.var["_normed_means"] = dataset.layers["normed_counts"].mean(axis=0)
         dataset.fit_genewise_dispersions()
         dataset.uns["disp_function_type"] = "parametric"
         dataset.uns["trend_coeffs"] = pd.Series(fit.trend_coefficients, index=["a0", "a1"])
@@ -90,7 +84,7 @@ def summary(dataset: DeseqDataSet, weights: np.ndarray, alpha: float = 0.05) -> 
 
 @pytest.fixture(scope="module")
 def dataset(reference_counts: pd.DataFrame, reference_design: pd.DataFrame, reference_fit: Deseq2Fit) -> DeseqDataSet:
-    return pydeseq2_with_our_trend(reference_counts, reference_design, reference_fit, BoundedMeanInference())
+    return fit_dataset(reference_counts, reference_design, reference_fit.size_factors)
 
 
 @pytest.mark.parametrize("weights", [[0, 0, 1], [0, 1, 0], [0, 0.5, 1], [0, -1, 1], [0, 0, -1]])
@@ -106,33 +100,37 @@ def test_wald_test_equals_pydeseq2(reference_fit: Deseq2Fit, dataset: DeseqDataS
         np.testing.assert_allclose(
             ours.loc[comparable, column].where(~reference_fit.outlier[comparable]),
             expected[comparable],
-            rtol=1e-8,
-            atol=1e-12,
+            rtol=1e-5,  # PyDESeq2's ridge is half of R's
+            atol=1e-7,
         )
 
 
-def test_all_p_and_adjusted_p_equal_pydeseq2_when_no_mean_is_small() -> None:
+def test_results_are_near_those_of_pydeseq2s_own_optimisers() -> None:
     counts, design = draw(60, 8, seed=5), two_groups(4)
     counts.iloc[:20, 4:] *= 3
     fit = fit_deseq2(counts, design)
     theirs = summary(pydeseq2_with_our_trend(counts, design, fit), np.array([0.0, 1.0]))
     ours = wald_test(fit, np.array([0.0, 1.0]), alpha=0.05)
-    np.testing.assert_allclose(ours.p_value, theirs.pvalue, rtol=1e-8)
-    np.testing.assert_allclose(ours.p_adjusted, theirs.padj, rtol=1e-8)
+    np.testing.assert_allclose(ours.log2_fold_change, theirs.log2FoldChange, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(ours.p_value, theirs.pvalue, rtol=0.01)
+    np.testing.assert_allclose(ours.p_adjusted, theirs.padj, rtol=0.01)
     assert (ours.p_adjusted < 0.05).sum() >= 17
 
 
-def test_results_agree_with_r(reference_fit: Deseq2Fit, r_table: Callable[[str], pd.DataFrame]) -> None:
-    expected = r_table("deseq2")
+def test_fit_and_results_equal_r(reference_fit: Deseq2Fit, r_table: Callable[[str], pd.DataFrame]) -> None:
+    expected, dispersions = r_table("deseq2"), r_table("dispersions")
     ours = wald_test(reference_fit, DRUG, alpha=0.05)
     assert list(ours.index) == list(expected.index)
     np.testing.assert_array_equal(ours.p_value.isna(), expected.pvalue.isna())
+    np.testing.assert_array_equal(ours.p_adjusted.isna(), expected.padj.isna())
     np.testing.assert_allclose(ours.base_mean, expected.baseMean, rtol=1e-8)
-    strong = expected.baseMean > 5
-    np.testing.assert_allclose(ours.log2_fold_change[strong], expected.log2FoldChange[strong], rtol=1e-3, atol=2e-3)
-    np.testing.assert_allclose(ours.standard_error[strong], expected.lfcSE[strong], rtol=0.01)
-    here, there = set(ours.index[ours.p_adjusted < 0.05]), set(expected.index[expected.padj < 0.05])
-    assert len(here & there) / len(here | there) >= 0.95
+    np.testing.assert_allclose(reference_fit.trend_dispersion, dispersions.dispFit, rtol=1e-6)
+    np.testing.assert_allclose(reference_fit.map_dispersion, dispersions.dispersion, rtol=1e-5)
+    # R's optimiser is vague about a group without any fragment.
+    bounded = ours.log2_fold_change.abs() < 8
+    assert (~bounded & ours.log2_fold_change.notna()).sum() <= 1
+    for column, name in {**PYDESEQ2_COLUMNS, "p_adjusted": "padj"}.items():
+        np.testing.assert_allclose(ours.loc[bounded, column], expected.loc[bounded, name], rtol=1e-4, atol=1e-6)
 
 
 def test_planted_effects_are_found_with_their_sign(
@@ -213,7 +211,7 @@ def test_outliers_are_replaced_with_seven_replicates() -> None:
     ours = wald_test(fit, np.array([0.0, 1.0]), alpha=0.05)
     assert abs(ours.log2_fold_change["g4"]) < 1
     theirs = summary(pydeseq2_with_our_trend(counts, design, fit), np.array([0.0, 1.0]))
-    np.testing.assert_allclose(ours.p_value, theirs.pvalue, rtol=1e-8)
+    np.testing.assert_allclose(ours.p_value, theirs.pvalue, rtol=0.01)
 
 
 def test_gene_with_only_an_outlier_is_all_zero_after_replacement() -> None:
