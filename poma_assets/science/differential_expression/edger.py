@@ -1,21 +1,31 @@
 """edgeR's quasi-likelihood F test by pyedger, with the options that make it equal R edgeR 3.40.
 
-Steps as in the edgeR user's guide: filterByExpr, TMM, estimateDisp, glmQLFit, glmQLFTest.
-``results_frame`` brings the results of either engine into the form of the table ``de_results``.
+Steps as in the edgeR user's guide: filterByExpr, TMM, estimateDisp (``edger_dispersion``), glmQLFit, glmQLFTest.
+One fit serves all contrasts of a design. ``results_frame`` brings the results of either engine into the form of the
+table ``de_results``.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2
+from scipy.stats import f as f_distribution
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from poma_assets.science.differential_expression.edger_dispersion import estimate_trended_dispersion
 from poma_assets.science.differential_expression.inputs import require_design, require_weights
 from poma_assets.science.differential_expression.multiple_testing import benjamini_hochberg
-from poma_assets.science.errors import NotEnoughDataError
+from poma_assets.science.errors import DesignError, NotEnoughDataError
+
+if TYPE_CHECKING:
+    from pyedger import DGEGLM
 
 FEWEST_GENES = 3
 """Genes that must pass filterByExpr: with fewer there is no variance to borrow from other genes."""
@@ -24,6 +34,7 @@ _RESULT_COLUMNS = (
     "base_mean",
     "log2_fold_change",
     "standard_error",
+    "test",
     "statistic",
     "p_value",
     "p_adjusted",
@@ -33,8 +44,52 @@ _RESULT_COLUMNS = (
 )
 
 
-def edger_ql(counts: pd.DataFrame, design_matrix: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
-    """Test a contrast by edgeR's quasi-likelihood F test (Lund et al. 2012, Chen, Lun & Smyth 2016).
+@dataclass(frozen=True, eq=False)
+class EdgerFit:
+    """A fitted design, on which its contrasts are tested.
+
+    Attributes
+    ----------
+    gene_ids, coefficients
+        Names of all genes, and of the coefficients.
+    design_matrix
+        Samples x coefficients.
+    kept, all_zero
+        Per gene: passed filterByExpr; no fragment in any sample.
+    base_mean
+        Mean of counts per million of the TMM-normalised library, per gene.
+    trended_dispersion
+        Negative binomial dispersion used in the test, per gene; NaN for genes that were filtered.
+    filter_reason
+        What a filtered gene lacks, in words.
+    model
+        pyedger's quasi-likelihood fit of the kept genes.
+    """
+
+    gene_ids: tuple[str, ...]
+    coefficients: tuple[str, ...]
+    design_matrix: np.ndarray
+    kept: np.ndarray
+    all_zero: np.ndarray
+    base_mean: np.ndarray
+    trended_dispersion: np.ndarray
+    filter_reason: str
+    model: DGEGLM
+
+
+def edger_ql(
+    counts: pd.DataFrame,
+    design_matrix: pd.DataFrame,
+    weights: np.ndarray,
+    *,
+    reduced_design: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Fit a design and test one contrast: `edger_fit`, then `edger_test`."""
+    return edger_test(edger_fit(counts, design_matrix), weights, reduced_design=reduced_design)
+
+
+def edger_fit(counts: pd.DataFrame, design_matrix: pd.DataFrame) -> EdgerFit:
+    """Fit edgeR's quasi-likelihood model (Lund et al. 2012, Chen, Lun & Smyth 2016).
 
     Parameters
     ----------
@@ -42,51 +97,87 @@ def edger_ql(counts: pd.DataFrame, design_matrix: pd.DataFrame, weights: np.ndar
         Whole counts, genes x samples; columns are matched to the design by name.
     design_matrix
         Samples x coefficients, index sample id.
-    weights
-        One weight per coefficient.
 
     Returns
     -------
-    DataFrame
-        Index ``gene_id``, columns ``base_mean, log2_fold_change, standard_error, statistic, p_value,
-        p_adjusted, status, reason``: ``base_mean`` is the mean of counts per million of the TMM-normalised
-        library, ``standard_error`` NaN, ``statistic`` F, ``status`` ``tested``, ``filtered`` or ``all_zero``.
+    EdgerFit
+        The fit; it serves all contrasts of the design.
 
     Raises
     ------
     CountsError, DesignError
-        If counts, design or weights cannot be used.
+        If counts or design cannot be used.
     NotEnoughDataError
-        If fewer than three genes pass edgeR's filter.
+        If fewer than three genes pass edgeR's filter, or a sample has no fragment in those that do.
     """
     import pyedger
 
     matrix, design = require_design(counts, design_matrix)
-    vector = require_weights(weights, tuple(design.columns))
-    full = pyedger.DGEList(matrix)
-    keep = np.asarray(pyedger.filter_by_expr(full, design=design), dtype=bool)
-    if keep.sum() < FEWEST_GENES:
-        raise NotEnoughDataError(
-            "Too few genes have enough counts for edgeR",
-            found=f"{int(keep.sum())} of {len(matrix)} genes pass its filter (filterByExpr)",
-            expected=f"{FEWEST_GENES} at least",
-            fix="Rely on DESeq2 for this contrast.",
-        )
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(pyedger|scipy|numpy)\b")
+    keep = np.asarray(pyedger.filter_by_expr(pyedger.DGEList(matrix), design=design), dtype=bool)
+    _require_enough(matrix, keep)
+    with _quiet_pyedger():
         listed = pyedger.calc_norm_factors(pyedger.DGEList(matrix.loc[keep]))
-        listed = pyedger.estimate_disp(listed, design=design, legacy_span=True)
-        fit = pyedger.glm_ql_fit(listed, design=design, legacy=True)
-        table = pyedger.glm_qlf_test(fit, contrast=vector).table
-        mean_cpm = (matrix / pyedger.effective_lib_sizes(listed) * 1e6).mean(axis=1)
-    results = pd.DataFrame(index=pd.Index(matrix.index, name="gene_id"))
-    results["base_mean"] = mean_cpm.to_numpy(dtype=float)
-    results["log2_fold_change"] = table["logFC"].reindex(matrix.index).to_numpy(dtype=float)
+        sizes = np.asarray(pyedger.effective_lib_sizes(listed), dtype=float)
+        dispersion = estimate_trended_dispersion(matrix.to_numpy()[keep], sizes, design.to_numpy())
+        listed.common_dispersion, listed.trended_dispersion = dispersion
+        listed.AveLogCPM = pyedger.ave_log_cpm(listed)
+        model = pyedger.glm_ql_fit(listed, design=design, legacy=True)
+        base_mean = (matrix.to_numpy() / sizes * 1e6).mean(axis=1)
+    trended = np.full(len(matrix), np.nan)
+    trended[keep] = dispersion.trended
+    return EdgerFit(
+        gene_ids=tuple(matrix.index),
+        coefficients=tuple(design.columns),
+        design_matrix=design.to_numpy(),
+        kept=keep,
+        all_zero=matrix.to_numpy().sum(axis=1) == 0,
+        base_mean=base_mean,
+        trended_dispersion=trended,
+        filter_reason=_filter_reason(matrix.to_numpy(), design.to_numpy()),
+        model=model,
+    )
+
+
+def edger_test(fit: EdgerFit, weights: np.ndarray, *, reduced_design: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Test a contrast by edgeR's quasi-likelihood F test.
+
+    Parameters
+    ----------
+    fit
+        The fitted design.
+    weights
+        One weight per coefficient: the effect that is reported, and tested unless there is a reduced design.
+    reduced_design
+        Samples x fewer coefficients, within the space of the design: all that it lacks is tested together
+        (as ``glmQLFTest`` with several coefficients).
+
+    Returns
+    -------
+    DataFrame
+        Index ``gene_id``, columns ``base_mean, log2_fold_change, standard_error, test, statistic, p_value,
+        p_adjusted, dispersion, status, reason``: ``base_mean`` is the mean of counts per million of the
+        TMM-normalised library, ``standard_error`` NaN, ``test`` ``ql_f``, ``statistic`` F, ``dispersion`` the
+        trended one, ``status`` ``tested``, ``filtered`` or ``all_zero``.
+
+    Raises
+    ------
+    DesignError
+        If the weights do not fit the design, or the reduced design is not within it.
+    """
+    vector = require_weights(weights, fit.coefficients)
+    null = _without_contrast(fit, vector) if reduced_design is None else _within(fit, reduced_design)
+    with _quiet_pyedger():
+        statistic, p_value = _f_test(fit.model, null)
+    results = pd.DataFrame(index=pd.Index(fit.gene_ids, name="gene_id"))
+    results["base_mean"] = fit.base_mean
+    results["log2_fold_change"] = _of_all(fit, np.asarray(fit.model.coefficients) @ vector / np.log(2.0))
     results["standard_error"] = np.nan
-    results["statistic"] = table["F"].reindex(matrix.index).to_numpy(dtype=float)
-    results["p_value"] = table["PValue"].reindex(matrix.index).to_numpy(dtype=float)
+    results["test"] = "ql_f"
+    results["statistic"] = _of_all(fit, statistic)
+    results["p_value"] = _of_all(fit, p_value)
     results["p_adjusted"] = benjamini_hochberg(results["p_value"].to_numpy())
-    return _with_status(results, keep, matrix.to_numpy().sum(axis=1) == 0)
+    results["dispersion"] = fit.trended_dispersion
+    return _with_status(results, fit)
 
 
 def results_frame(
@@ -129,12 +220,107 @@ def symbols(genes: pd.Index, gene_names: Mapping[str, str] | pd.Series) -> np.nd
     return np.asarray(names.where(names.notna() & (names != ""), ids), dtype=object)
 
 
-def _with_status(results: pd.DataFrame, keep: np.ndarray, all_zero: np.ndarray) -> pd.DataFrame:
-    results["status"] = np.select([all_zero, ~keep], ["all_zero", "filtered"], "tested").astype(object)
-    reasons = {
-        "all_zero": "no fragment in any sample of the contrast",
-        "filtered": "too few fragments in too many samples (edgeR's filterByExpr)",
-        "tested": None,
-    }
-    results["reason"] = pd.Series([reasons[status] for status in results["status"]], index=results.index, dtype=object)
+@contextmanager
+def _quiet_pyedger() -> Iterator[None]:
+    """Silence its floating point warnings; one BLAS thread, because the matrices are tiny."""
+    with (
+        threadpool_limits(1),
+        warnings.catch_warnings(),
+        np.errstate(divide="ignore", invalid="ignore", over="ignore"),
+    ):
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(pyedger|scipy|numpy)\b")
+        yield
+
+
+def _require_enough(matrix: pd.DataFrame, keep: np.ndarray) -> None:
+    if keep.sum() < FEWEST_GENES:
+        raise NotEnoughDataError(
+            "Too few genes have enough counts for edgeR",
+            found=f"{int(keep.sum())} of {len(matrix)} genes pass its filter (filterByExpr)",
+            expected=f"{FEWEST_GENES} at least",
+            fix="Rely on DESeq2 for this contrast",
+        )
+    empty = matrix.columns[matrix.loc[keep].sum(axis=0) == 0]
+    if len(empty):
+        raise NotEnoughDataError(
+            "A sample has no fragment in the genes that pass edgeR's filter",
+            where=f"sample {empty[0]}",
+            found=f"{int(keep.sum())} of {len(matrix)} genes pass filterByExpr",
+            fix="Leave the sample out: it has hardly any fragments in common with the others",
+        )
+
+
+def _filter_reason(counts: np.ndarray, design: np.ndarray) -> str:
+    """What filterByExpr asks for: 10 fragments at the median library size in as many samples as the smallest group."""
+    leverage = np.sum(design * (design @ np.linalg.pinv(design.T @ design)), axis=1)
+    samples = 1.0 / leverage.max()
+    samples = 10 + (samples - 10) * 0.7 if samples > 10 else samples
+    lowest = 10.0 / np.median(counts.sum(axis=0)) * 1e6
+    return f"fewer than {np.ceil(samples - 1e-9):.0f} samples with {lowest:.3g} CPM (edgeR's filterByExpr)"
+
+
+def _without_contrast(fit: EdgerFit, weights: np.ndarray) -> np.ndarray:
+    """The design under the hypothesis that the contrast is 0."""
+    if len(weights) < 2:
+        raise DesignError(
+            "edgeR cannot test the only coefficient of a design",
+            found=", ".join(fit.coefficients),
+            expected="an intercept or a second coefficient",
+        )
+    _, _, basis = np.linalg.svd(weights[None, :], full_matrices=True)
+    return np.asarray(fit.design_matrix @ basis[1:].T)
+
+
+def _within(fit: EdgerFit, reduced_design: pd.DataFrame) -> np.ndarray:
+    reduced = reduced_design.rename(index=str).reindex(fit.model.counts.columns).to_numpy(dtype=float)
+    finite = bool(np.isfinite(reduced).all())
+    rank = int(np.linalg.matrix_rank(np.hstack([fit.design_matrix, reduced]))) if finite else 0
+    if rank != fit.design_matrix.shape[1] or reduced.shape[1] >= rank:
+        raise DesignError(
+            "The reduced design is not within the design",
+            found=f"coefficients {', '.join(map(str, reduced_design.columns))}",
+            expected=f"fewer than, and made of, {', '.join(fit.coefficients)}, for the same samples",
+        )
+    return reduced
+
+
+def _f_test(model: DGEGLM, null_design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F and p value of what a smaller design lacks, as edgeR's ``glmQLFTest`` (with its Poisson bound)."""
+    import pyedger
+
+    null = pyedger.glm_fit(
+        model.counts, design=null_design, dispersion=model.dispersion, offset=model.offset, prior_count=0
+    )
+    tested = model.design.shape[1] - null_design.shape[1]
+    ratio = null.deviance - model.deviance
+    statistic = ratio / tested / model.s2_post
+    total_df = np.minimum(np.asarray(model.df_prior) + model.df_residual_zeros, np.sum(model.df_residual))
+    p_value = f_distribution.sf(statistic, tested, total_df)
+    spread = (model.fitted_values * np.asarray(model.dispersion).reshape(-1, 1) + 1) * np.reshape(
+        model.s2_post, (-1, 1)
+    )
+    below = np.flatnonzero((spread < 1).any(axis=1))
+    if len(below):
+        poisson = [
+            pyedger.glm_fit(
+                model.counts.iloc[below], design=design, dispersion=0.0, offset=model.offset[below], prior_count=0
+            ).deviance
+            for design in (null_design, model.design)
+        ]
+        p_value[below] = np.maximum(p_value[below], chi2.sf(poisson[0] - poisson[1], tested))
+    return statistic, p_value
+
+
+def _of_all(fit: EdgerFit, values: np.ndarray) -> np.ndarray:
+    """Values of the kept genes at their places among all; NaN elsewhere."""
+    everything = np.full(len(fit.gene_ids), np.nan)
+    everything[fit.kept] = values
+    return everything
+
+
+def _with_status(results: pd.DataFrame, fit: EdgerFit) -> pd.DataFrame:
+    conditions = [fit.all_zero, ~fit.kept]
+    results["status"] = np.select(conditions, ["all_zero", "filtered"], "tested").astype(object)
+    reasons = np.select(conditions, ["no fragment in any sample of the contrast", fit.filter_reason], "")
+    results["reason"] = pd.Series(reasons, index=results.index).astype(object).where(reasons != "", None)
     return results

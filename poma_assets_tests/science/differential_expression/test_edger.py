@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import pyedger
 import pytest
 
-from poma_assets.science.differential_expression.edger import edger_ql, results_frame
+from poma_assets.science.differential_expression.edger import EdgerFit, edger_fit, edger_ql, edger_test, results_frame
 from poma_assets.science.errors import CountsError, DesignError, NotEnoughDataError
 from poma_assets.storage.schema import TABLES
 
@@ -50,6 +51,65 @@ def test_swapped_contrast_flips_the_sign(
     swapped = edger_ql(reference_counts, reference_design, -DRUG)
     np.testing.assert_allclose(swapped.log2_fold_change, -results.log2_fold_change, rtol=1e-9)
     np.testing.assert_allclose(swapped.p_value, results.p_value, rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def fit(reference_counts: pd.DataFrame, reference_design: pd.DataFrame) -> EdgerFit:
+    return edger_fit(reference_counts, reference_design)
+
+
+def test_one_fit_serves_all_contrasts(
+    fit: EdgerFit, reference_counts: pd.DataFrame, reference_design: pd.DataFrame, results: pd.DataFrame
+) -> None:
+    pd.testing.assert_frame_equal(edger_test(fit, DRUG), results)
+    batch = edger_test(fit, np.array([0.0, 1.0, 0.0]))
+    pd.testing.assert_frame_equal(batch, edger_ql(reference_counts, reference_design, np.array([0.0, 1.0, 0.0])))
+    assert (batch.p_value - results.p_value).abs().max() > 0.1
+
+
+def test_f_test_equals_pyedger(fit: EdgerFit, results: pd.DataFrame) -> None:
+    with np.errstate(all="ignore"):
+        expected = pyedger.glm_qlf_test(fit.model, contrast=DRUG).table
+    tested = results[results.status == "tested"]
+    np.testing.assert_allclose(tested.statistic, expected["F"], rtol=1e-6)
+    np.testing.assert_allclose(tested.p_value, expected["PValue"], rtol=1e-6)
+
+
+def test_reduced_design_tests_several_coefficients_together(
+    fit: EdgerFit, reference_design: pd.DataFrame, results: pd.DataFrame
+) -> None:
+    alone = edger_test(fit, DRUG, reduced_design=reference_design[["Intercept", "batch_b2"]].iloc[::-1])
+    np.testing.assert_allclose(alone.p_value, results.p_value, rtol=1e-6)
+    both = edger_test(fit, DRUG, reduced_design=reference_design[["Intercept"]])
+    np.testing.assert_allclose(both.log2_fold_change, results.log2_fold_change, rtol=1e-12)
+    batch = edger_test(fit, np.array([0.0, 1.0, 0.0]))
+    strong = (results.p_value < 1e-4) | (batch.p_value < 1e-4)
+    assert strong.sum() > 10
+    assert (both.p_value[strong] < 1e-2).all()
+    assert (both.p_value - results.p_value).abs().max() > 0.1
+    for reduced in (reference_design, reference_design.assign(Intercept=np.arange(12.0))[["Intercept"]]):
+        with pytest.raises(DesignError, match="reduced design is not within"):
+            edger_test(fit, DRUG, reduced_design=reduced)
+
+
+def test_filtered_genes_name_the_threshold(results: pd.DataFrame, reference_counts: pd.DataFrame) -> None:
+    (reason,) = set(results.reason[results.status == "filtered"])
+    lowest = 10 / reference_counts.sum().median() * 1e6
+    assert reason == f"fewer than 4 samples with {lowest:.3g} CPM (edgeR's filterByExpr)"
+    cpm = reference_counts / reference_counts.sum() * 1e6
+    kept = ((cpm >= lowest).sum(axis=1) >= 4) & (reference_counts.sum(axis=1) >= 15)
+    np.testing.assert_array_equal(kept, results.status == "tested")
+
+
+def test_a_sample_outside_the_kept_genes_is_named(
+    reference_counts: pd.DataFrame, reference_design: pd.DataFrame
+) -> None:
+    sample = reference_counts.columns[0]
+    lonely = pd.concat([reference_counts, pd.DataFrame(0, index=["lonely"], columns=reference_counts.columns)])
+    lonely[sample] = 0
+    lonely.loc["lonely", sample] = 100
+    with pytest.raises(NotEnoughDataError, match=f"sample {sample}: A sample has no fragment in the genes that pass"):
+        edger_ql(lonely, reference_design, DRUG)
 
 
 def test_bad_input_is_refused(reference_counts: pd.DataFrame, reference_design: pd.DataFrame) -> None:
