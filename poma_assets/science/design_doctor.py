@@ -17,7 +17,7 @@ from poma_assets.science.contrast_formulas import least_squares_weights
 from poma_assets.science.contrasts import contrast_kind
 from poma_assets.science.contrasts_file import Contrast
 from poma_assets.science.design import arm_replicates, estimable_model, model_arms, model_findings
-from poma_assets.science.design_findings import Finding
+from poma_assets.science.design_findings import Finding, Severity
 from poma_assets.science.design_model import Model, assemble_model
 from poma_assets.science.errors import ContrastError, InputError
 from poma_assets.science.sample_sheet import METADATA_COLUMNS
@@ -84,7 +84,7 @@ class DesignReport:
     findings: tuple[Finding, ...]
 
     @property
-    def severity(self) -> str | None:
+    def severity(self) -> Severity | None:
         """The worst severity among the findings; None without findings."""
         return self.findings[0].severity if self.findings else None
 
@@ -232,7 +232,8 @@ def _reading_notes(contrast: Contrast, model: Model) -> list[Finding]:
         degrees = model.rank - int(np.linalg.matrix_rank(model.reduced.to_numpy()))
         sentence = (
             f"the likelihood-ratio test asks whether {listing(tested)} {'are' if degrees > 1 else 'is'} needed at all "
-            f"({degrees} degrees of freedom); the log2 fold change that is shown is {_weights_text(model)}"
+            f"({degrees} degree{'s' if degrees > 1 else ''} of freedom); the log2 fold change that is shown is "
+            f"{_weights_text(model)}"
         )
         findings.append(Finding("note", "likelihood_ratio", sentence))
     return findings
@@ -242,12 +243,12 @@ def _samples_outside(contrast: Contrast, model: Model, table: pd.DataFrame, arms
     findings = []
     others = [str(sample) for sample in model.rows.index if sample not in arms]
     if others:
-        sentence = f"in the model but in neither arm, to estimate the variation: {listing(others)}"
+        sentence = f"in the model but in neither arm, to estimate the variation: {listing(others, 6)}"
         findings.append(Finding("note", "in_model_only", sentence))
     outside = [str(sample) for sample in table.index if sample not in model.rows.index]
     if outside:
         why = f" (subset {contrast.subset})" if contrast.subset else ""
-        findings.append(Finding("note", "samples_outside", f"not used{why}: {listing(outside)}"))
+        findings.append(Finding("note", "samples_outside", f"not used{why}: {listing(outside, 6)}"))
     return findings
 
 

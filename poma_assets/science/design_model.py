@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ class Model:
     reduced: pd.DataFrame | None
     findings: tuple[Finding, ...]
 
-    @property
+    @cached_property
     def rank(self) -> int:
         """Rank of the matrix."""
         return int(np.linalg.matrix_rank(self.matrix.to_numpy()))
