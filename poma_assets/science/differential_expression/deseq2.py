@@ -145,6 +145,11 @@ def _notes(method: str, trend: DispersionTrend, expressed: int) -> tuple[str, ..
     notes = []
     if method == "poscounts":
         notes.append("No gene is seen in all samples: size factors are from the positive counts only.")
+    if trend.kind == "local":
+        notes.append(
+            "The dispersion trend asymptote + extra / mean could not be fitted: "
+            "a local regression is used instead, as R DESeq2 does."
+        )
     if trend.kind == "mean":
         notes.append(
             f"The dispersion trend could not be fitted to {expressed} expressed genes: "

@@ -1,7 +1,7 @@
 """The dispersion trend over the mean and the width of the prior around it, as R DESeq2 1.38 fits them.
 
-PyDESeq2's own trend differs from R's (its optimiser stops early), which changes the set of significant genes;
-the gene-wise estimates agree, so only trend and prior are ours. Love, Huber & Anders 2014,
+PyDESeq2's own trend differs from R's (its optimiser stops early), which changes the set of significant genes.
+Love, Huber & Anders 2014,
 doi:10.1186/s13059-014-0550-8.
 """
 
@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.special import polygamma
 from scipy.stats import chi2, norm, trim_mean
 
+from poma_assets.science.differential_expression.local_regression import LocalCurve, fit_local_curve
 from poma_assets.science.errors import NotEnoughDataError
 
 MINIMUM_DISPERSION = 1e-8
 """Smallest dispersion that the engines estimate."""
 
-TrendKind = Literal["parametric", "mean"]
+TrendKind = Literal["parametric", "local", "mean"]
 
 _USED_FOR_TREND = 100 * MINIMUM_DISPERSION
 _OUTLYING_RATIO = (1e-4, 15.0)
 _SMALLEST_PRIOR_VARIANCE = 0.25
+_FEWEST_FOR_LOCAL = 10
+_GRID_POINTS = 1000
 _MAD_TO_SD = 1.4826  # as R's mad() rounds it
 
 
@@ -34,24 +38,43 @@ class DispersionTrend:
     Parameters
     ----------
     kind
-        ``parametric``: ``asymptote + extra / mean``; ``mean``: ``asymptote`` everywhere (``extra`` is 0).
+        ``parametric``: ``asymptote + extra / mean``; ``local``: ``curve``; ``mean``: ``asymptote`` everywhere.
     asymptote, extra
-        The coefficients.
+        The coefficients; ``extra`` is 0 for ``mean``, both are NaN for ``local``.
+    curve
+        Log dispersion over log mean, for ``local`` only.
     """
 
     kind: TrendKind
     asymptote: float
     extra: float
+    curve: LocalCurve | None = None
 
     def at(self, means: np.ndarray) -> np.ndarray:
         """Return the trend at these means; NaN where a mean is 0."""
         means = np.asarray(means, dtype=float)
         positive = means > 0
-        trend = self.asymptote + self.extra / np.where(positive, means, 1.0)
+        safe = np.where(positive, means, 1.0)
+        trend = self.asymptote + self.extra / safe if self.curve is None else np.exp(self.curve.at(np.log(safe)))
         return np.asarray(np.where(positive, trend, np.nan), dtype=float)
 
-    def stabilise(self, normalised: np.ndarray) -> np.ndarray:
-        """Transform normalised counts to constant variance under this trend (log2 for large counts)."""
+    def stabilise(self, normalised: np.ndarray, mean_inverse_factor: float = 1.0) -> np.ndarray:
+        """Transform normalised counts to constant variance under this trend (log2 for large counts).
+
+        Parameters
+        ----------
+        normalised
+            Genes x samples.
+        mean_inverse_factor
+            Mean of 1 / size factor over samples, which scales the shot noise; used for ``local`` only.
+
+        Returns
+        -------
+        ndarray
+            In the shape of ``normalised``.
+        """
+        if self.curve is not None:
+            return self._stabilise_numerically(np.asarray(normalised, dtype=float), mean_inverse_factor)
         a, b, q = self.asymptote, self.extra, np.asarray(normalised, dtype=float)
         if self.kind == "parametric":
             scaled = (1 + b + 2 * a * q + 2 * np.sqrt(a * q * (1 + b + a * q))) / (4 * a)
@@ -59,13 +82,25 @@ class DispersionTrend:
         stabilised = 2 * np.arcsinh(np.sqrt(a * q)) - np.log(a) - np.log(4.0)
         return np.asarray(stabilised / np.log(2.0), dtype=float)
 
+    def _stabilise_numerically(self, normalised: np.ndarray, mean_inverse_factor: float) -> np.ndarray:
+        """Integrate 1 / standard deviation over the mean, and scale it to log2 of highly expressed genes."""
+        grid = np.sinh(np.linspace(0.0, np.arcsinh(normalised.max()), _GRID_POINTS))[1:]
+        density = 1 / np.sqrt(self.at(grid) * grid**2 + mean_inverse_factor * grid)
+        area = np.cumsum(np.diff(grid) * (density[1:] + density[:-1]) / 2)
+        integral = CubicSpline(np.arcsinh((grid[1:] + grid[:-1]) / 2), area)
+        low, high = np.quantile(normalised.mean(axis=1), [0.95, 0.999])
+        high = max(high, 1.01 * low)
+        scale = np.log2(high / low) / (integral(np.arcsinh(high)) - integral(np.arcsinh(low)))
+        return np.asarray(np.log2(low) + scale * (integral(np.arcsinh(normalised)) - integral(np.arcsinh(low))))
+
 
 def fit_dispersion_trend(means: np.ndarray, dispersions: np.ndarray) -> DispersionTrend:
-    """Fit ``asymptote + extra / mean`` to gene-wise dispersions; the mean dispersion if that fails.
+    """Fit ``asymptote + extra / mean`` to gene-wise dispersions; a local regression if that fails, as in R.
 
     A gamma regression with identity link, repeated without genes whose ratio to the last curve is outside
     (1e-4, 15) until the squared log changes of the coefficients sum to less than 1e-6. Genes with a
-    dispersion of 1e-6 or less are not used. (R falls back on a local regression instead of the mean.)
+    dispersion of 1e-6 or less are not used. The local regression is of log dispersion on log mean, weighted by
+    the mean; below 10 genes, where it has nothing to go by, the mean dispersion is taken instead.
 
     Parameters
     ----------
@@ -94,6 +129,10 @@ def fit_dispersion_trend(means: np.ndarray, dispersions: np.ndarray) -> Dispersi
     coefficients = _fit_parametric(means[used], dispersions[used])
     if coefficients is not None:
         return DispersionTrend("parametric", float(coefficients[0]), float(coefficients[1]))
+    logs = np.log(means[used])
+    if len(np.unique(logs)) >= _FEWEST_FOR_LOCAL:
+        curve = fit_local_curve(logs, np.log(dispersions[used]), means[used])
+        return DispersionTrend("local", np.nan, np.nan, curve)
     return DispersionTrend("mean", float(trim_mean(dispersions[used], proportiontocut=0.001)), 0.0)
 
 

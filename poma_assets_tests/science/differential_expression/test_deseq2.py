@@ -12,7 +12,7 @@ from pydeseq2.dds import DeseqDataSet
 from pydeseq2.default_inference import DefaultInference
 from pydeseq2.ds import DeseqStats
 
-from poma_assets.science.differential_expression.contrast_tests import shrink_deseq2, wald_test
+from poma_assets.science.differential_expression.contrast_tests import wald_test
 from poma_assets.science.differential_expression.deseq2 import fit_deseq2
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.pydeseq2_dataset import fit_dataset
@@ -204,14 +204,24 @@ def test_fit_survives_a_round_trip_through_a_file(reference_fit: Deseq2Fit) -> N
 
 
 def test_outliers_are_replaced_with_seven_replicates() -> None:
-    counts, design = draw(40, 14, seed=3), two_groups(7)
+    counts, design = draw(40, 14, seed=1), two_groups(7)
     counts.iloc[4, 2] = 100_000
     fit = fit_deseq2(counts, design)
-    assert fit.replaced[4]
+    assert (fit.trend_kind, fit.replaced[4]) == ("parametric", True)
     ours = wald_test(fit, np.array([0.0, 1.0]), alpha=0.05)
     assert abs(ours.log2_fold_change["g4"]) < 1
     theirs = summary(pydeseq2_with_our_trend(counts, design, fit), np.array([0.0, 1.0]))
     np.testing.assert_allclose(ours.p_value, theirs.pvalue, rtol=0.01)
+
+
+def test_trend_that_is_not_parametric_is_local_and_serves_replaced_outliers_too() -> None:
+    counts, design = draw(40, 14, seed=2), two_groups(7)
+    counts.iloc[4, 2] = 100_000
+    fit = fit_deseq2(counts, design)
+    assert (fit.trend_kind, fit.replaced[4]) == ("local", True)
+    assert "local regression" in fit.notes[0]
+    assert fit.trend_dispersion[4] == pytest.approx(np.median(fit.trend_dispersion), rel=0.5)
+    assert abs(wald_test(fit, np.array([0.0, 1.0]), alpha=0.05).log2_fold_change["g4"]) < 1
 
 
 def test_gene_with_only_an_outlier_is_all_zero_after_replacement() -> None:
@@ -290,41 +300,3 @@ def test_genes_that_did_not_converge_say_so(reference_fit: Deseq2Fit) -> None:
     ours = wald_test(replace(reference_fit, converged=converged), DRUG, alpha=0.05)
     assert ours.status["gene000"] == "not_converged"
     assert np.isfinite(ours.p_value["gene000"])
-
-
-def test_shrinkage_equals_pydeseq2_and_keeps_the_sign(
-    reference_counts: pd.DataFrame,
-    reference_design: pd.DataFrame,
-    reference_fit: Deseq2Fit,
-    dataset: DeseqDataSet,
-) -> None:
-    shrunken = shrink_deseq2(reference_counts, reference_design, reference_fit, "condition_drug")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        statistics = DeseqStats(dataset, contrast=DRUG, quiet=True, inference=DefaultInference(n_cpus=1))
-        statistics.summary()
-        # Our standard errors of nearly empty groups follow R; the scale of the prior depends on them.
-        ours = wald_test(reference_fit, DRUG, alpha=0.05)
-        statistics.SE = ours.standard_error * np.log(2)
-        statistics.lfc_shrink(coeff="condition_drug")
-    expected = statistics.results_df.log2FoldChange
-    estimate = ours.log2_fold_change
-    np.testing.assert_allclose(shrunken.dropna(), expected[shrunken.notna()], rtol=1e-6, atol=1e-8)
-    assert shrunken.isna().sum() <= 3
-    sure = estimate.abs() > 0.5
-    np.testing.assert_array_equal(
-        np.sign(shrunken[sure & shrunken.notna()]), np.sign(estimate[sure & shrunken.notna()])
-    )
-    finite = shrunken.notna() & (shrunken.index != "gene017")  # an empty group: the estimate is unbounded
-    assert (shrunken.abs() <= estimate.abs() + 0.02)[finite].all()
-
-
-def test_shrinkage_of_a_reversed_contrast_is_the_negative(
-    reference_counts: pd.DataFrame, reference_design: pd.DataFrame, reference_fit: Deseq2Fit
-) -> None:
-    forward = shrink_deseq2(reference_counts, reference_design, reference_fit, DRUG)
-    backward = shrink_deseq2(reference_counts, reference_design, reference_fit, -DRUG)
-    both = forward.notna() & backward.notna()
-    np.testing.assert_allclose(backward[both], -forward[both], rtol=0.01, atol=0.01)
-    with pytest.raises(DesignError, match="no such coefficient"):
-        shrink_deseq2(reference_counts, reference_design, reference_fit, "condition_other")

@@ -12,6 +12,7 @@ from poma_assets.science.differential_expression.dispersion import (
     fit_dispersion_trend,
     prior_variance,
 )
+from poma_assets.science.differential_expression.local_regression import fit_local_curve
 from poma_assets.science.errors import NotEnoughDataError
 
 VERSIONS = Path(__file__).parents[2] / "reference" / "count_statistics" / "versions.txt"
@@ -37,11 +38,20 @@ def test_trend_recovers_planted_coefficients() -> None:
     assert trend.extra == pytest.approx(3.0, rel=0.05)
 
 
-def test_trend_that_rises_with_the_mean_falls_back_to_the_mean_dispersion() -> None:
-    means = np.linspace(10, 1000, 50)
+def test_trend_that_rises_with_the_mean_falls_back_to_a_local_regression() -> None:
+    means = np.geomspace(10, 1000, 50)
+    trend = fit_dispersion_trend(means, means / 1000)
+    assert trend.kind == "local"
+    np.testing.assert_allclose(trend.at(np.array([5.0, 77.0, 4000.0])), [0.005, 0.077, 4.0], rtol=1e-9)
+    assert np.isnan(trend.at(np.array([0.0]))).all()
+    assert np.isnan([trend.asymptote, trend.extra]).all()
+
+
+def test_few_genes_without_a_falling_trend_get_their_mean_dispersion() -> None:
+    means = np.linspace(10, 1000, 9)
     trend = fit_dispersion_trend(means, means / 1000)
     assert trend.kind == "mean"
-    assert trend.at(means) == pytest.approx(np.full(50, (means / 1000).mean()))
+    assert trend.at(means) == pytest.approx(np.full(9, (means / 1000).mean()))
 
 
 def test_no_overdispersion_is_said_in_plain_words() -> None:
@@ -63,6 +73,19 @@ def test_prior_variance_recovers_the_planted_one(residual_df: int, planted: floa
 def test_prior_variance_has_a_lower_bound() -> None:
     assert prior_variance(np.full(50, 0.1), np.full(50, 0.1), 6) == 0.25
     assert prior_variance(np.full(50, 0.1), np.full(50, 0.1), 2) == 0.25
+
+
+def flat_local_trend(dispersion: float) -> DispersionTrend:
+    logs = np.linspace(0, 10, 20)
+    curve = fit_local_curve(logs, np.full(20, np.log(dispersion)), np.ones(20))
+    return DispersionTrend("local", np.nan, np.nan, curve)
+
+
+def test_numerical_stabilisation_of_a_flat_trend_equals_the_formula() -> None:
+    rng = np.random.default_rng(1)
+    normalised = np.exp(rng.uniform(0, 12, (3000, 1))) * rng.uniform(0.8, 1.2, (3000, 6))
+    formula = DispersionTrend("mean", 0.1, 0.0).stabilise(normalised)
+    np.testing.assert_allclose(flat_local_trend(0.1).stabilise(normalised), formula, atol=0.02)
 
 
 def test_stabilised_values_are_log2_for_large_counts() -> None:
