@@ -120,7 +120,7 @@ def build(org_db: Path, go_db: Path) -> dict[str, bytes]:
 def source_row(name: str, ontology: str, lines: list[str], release: str) -> str:
     """One line of ``sources.tsv``; the hash is that of the unpacked file."""
     genes = {gene for line in lines for gene in line.split("\t")[2:]}
-    source = f"Gene Ontology {ontology}, human (org.Hs.eg.db and GO.db 3.16.0)"
+    source = f"Gene Ontology {ontology}, human (Bioconductor 3.16)"
     digest = sha256(plain_lines(lines))
     fields = (name, f"{name}.symbols.gmt.gz", len(lines), len(genes), source, release, GO_LICENCE, digest)
     return "\t".join(map(str, fields))

@@ -72,6 +72,8 @@ class GeneSetProvenance:
         Licence or terms of use.
     sha256
         SHA-256 of the unpacked text.
+    unmapped
+        Genes of the source that have no symbol and so are left out.
     """
 
     name: str
@@ -82,6 +84,7 @@ class GeneSetProvenance:
     date: str
     licence: str
     sha256: str
+    unmapped: tuple[str, ...] = ()
 
 
 def shipped_gene_sets() -> list[GeneSetProvenance]:
