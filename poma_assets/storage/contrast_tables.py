@@ -55,8 +55,11 @@ CONTRAST_TABLES = (
         edger_log2_fold_change DOUBLE effect by edgeR
         deseq2_p_adjusted DOUBLE FDR by DESeq2
         edger_p_adjusted DOUBLE FDR by edgeR
+        deseq2_dispersion DOUBLE dispersion that DESeq2's test used; NULL if not known
+        edger_dispersion DOUBLE trended dispersion of edgeR's model; NULL if not known or filtered
         agreement VARCHAR both_significant, neither, deseq2_only, edger_only, opposite or not_comparable
-        reason VARCHAR why they differ; NULL if they do not""",
+        cause VARCHAR status of the silent engine, or direction, borderline, dispersion, effect or test; NULL if none
+        reason VARCHAR the cause in words and figures; NULL if they agree""",
         ("contrast_id",),
     ),
     make_table(
