@@ -1,0 +1,133 @@
+"""Likelihood-ratio tests on a stored DESeq2 fit: several coefficients at once, as for time courses.
+
+As R DESeq2 1.38 ``nbinomLRT`` (Love, Huber & Anders 2014, doi:10.1186/s13059-014-0550-8): both models have the
+dispersions of the full one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from poma_assets.science.differential_expression.contrast_tests import (
+    contrast_effect,
+    counts_of_fit,
+    results_table,
+)
+from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
+from poma_assets.science.differential_expression.inputs import require_counts
+from poma_assets.science.differential_expression.negative_binomial import fit_coefficients, log_likelihood
+from poma_assets.science.errors import CountsError, DesignError
+
+
+def likelihood_ratio_test(
+    fit: Deseq2Fit,
+    counts: pd.DataFrame,
+    reduced_design: pd.DataFrame,
+    weights: np.ndarray,
+    *,
+    alpha: float,
+    compared_samples: Collection[str] = (),
+) -> pd.DataFrame:
+    """Test in every gene whether the full model explains its counts better than a smaller one.
+
+    Parameters
+    ----------
+    fit
+        The fitted full design.
+    counts
+        What the fit was made from, genes x samples; columns are matched by name.
+    reduced_design
+        Samples x coefficients, index sample id (matched by name); the full design without the tested part.
+    weights
+        The contrast of the full model that is reported as effect, one weight per coefficient. The test does
+        not depend on it.
+    alpha
+        False discovery rate that independent filtering is tuned for.
+    compared_samples
+        See `contrast_effect`; for the effect only.
+
+    Returns
+    -------
+    DataFrame
+        As from `wald_test`; ``statistic`` is twice the difference of the log likelihoods, ``p_value`` its
+        upper tail of chi-square with as many degrees of freedom as coefficients were left out.
+
+    Raises
+    ------
+    DesignError
+        If the reduced design is not the full one with coefficients left out, or has other samples.
+    CountsError
+        If genes or samples of the counts are not those of the fit.
+    ConfigError
+        If ``alpha`` is not between 0 and 1.
+    """
+    reduced = _require_reduced(fit, reduced_design)
+    used = counts_of_fit(fit, _require_counts_of_fit(fit, counts))
+    effect = contrast_effect(fit, weights, compared_samples)
+    tested = np.flatnonzero(~fit.all_zero & ~fit.emptied)
+    dispersions = fit.map_dispersion[tested]
+    full_means = fit.size_factors * 2.0 ** (fit.beta_log2[tested] @ fit.design_matrix.T)
+    smaller = fit_coefficients(used[tested], reduced, fit.size_factors, dispersions)
+    statistic = np.where(fit.all_zero, np.nan, 0.0)
+    statistic[tested] = 2 * (
+        log_likelihood(used[tested], full_means, dispersions) - log_likelihood(used[tested], smaller.means, dispersions)
+    )
+    converged = fit.converged.copy()
+    converged[tested] &= smaller.converged
+    p_value = chi2.sf(statistic, len(fit.coefficients) - reduced.shape[1])
+    return results_table(fit, effect, statistic, p_value, alpha=alpha, converged=converged)
+
+
+def _require_counts_of_fit(fit: Deseq2Fit, counts: pd.DataFrame) -> pd.DataFrame:
+    named = counts.rename(columns=str)
+    missing = [sample for sample in fit.sample_ids if sample not in named.columns]
+    if missing:
+        raise CountsError("A sample of the fitted design has no counts", where=f"sample {missing[0]}")
+    matrix = require_counts(named[list(fit.sample_ids)])
+    if tuple(matrix.index) != fit.gene_ids:
+        raise CountsError(
+            "The counts have other genes, or another order of genes, than those that the fit was made from",
+            found=f"{len(matrix)} genes",
+            expected=f"the {len(fit.gene_ids)} genes of the fit",
+        )
+    return matrix
+
+
+def _require_reduced(fit: Deseq2Fit, reduced_design: pd.DataFrame) -> np.ndarray:
+    """Return the reduced design as floats in the samples' order of the fit, or say what is wrong with it."""
+    design = reduced_design.astype(float).rename(index=str, columns=str)
+    others = set(design.index) ^ set(fit.sample_ids)
+    if others or design.index.has_duplicates:
+        raise DesignError(
+            "The reduced design is not over the samples of the full design",
+            found=f"a difference in sample {min(others)}" if others else "a sample twice",
+            expected=f"each of {', '.join(fit.sample_ids)} once",
+        )
+    matrix = design.loc[list(fit.sample_ids)].to_numpy()
+    if not np.isfinite(matrix).all():
+        raise DesignError("The reduced design has missing values")
+    if matrix.shape[1] == 0 or np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+        raise DesignError(
+            "The coefficients of the reduced design depend on each other, or there is none",
+            found=", ".join(design.columns) or "no coefficient",
+            expected="an intercept at least, and no coefficient that the others already describe",
+        )
+    fitted, *_ = np.linalg.lstsq(fit.design_matrix, matrix, rcond=None)
+    unexplained = np.abs(fit.design_matrix @ fitted - matrix).max(axis=0) > 1e-8 * np.abs(matrix).max(axis=0)
+    if unexplained.any():
+        raise DesignError(
+            "The reduced design is not part of the full design, so a likelihood-ratio test cannot compare them",
+            found=", ".join(design.columns[unexplained]),
+            expected=f"coefficients among {', '.join(fit.coefficients)}",
+        )
+    if matrix.shape[1] >= len(fit.coefficients):
+        raise DesignError(
+            "The reduced design leaves no coefficient out, so there is nothing to test",
+            found=", ".join(design.columns),
+            expected=f"fewer coefficients than {', '.join(fit.coefficients)}",
+        )
+    return np.asarray(matrix)
