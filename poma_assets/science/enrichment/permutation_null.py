@@ -23,7 +23,7 @@ _LIMIT_QUANTILES = (0.0005, 0.9995)
 # Sets whose decision is settled get no more than this: their p value is then at most a few 1e-4.
 _SETTLED_PERMUTATIONS = 10_000
 # The extra rounds cost at most this many times the first round, and in small studies no more than 0.1 s.
-_EXTRA_WORK = 2
+_EXTRA_WORK = 4
 _LEAST_EXTRA_GENES = 5_000_000
 # Random genes drawn at once: the arrays stay within the processor's cache.
 _CHUNK_GENES = 50_000
@@ -91,7 +91,7 @@ def permutation_test(
     10 null scores as extreme and its decision at ``fdr`` is open: the adjusted p value would be on one side of
     ``fdr`` with every p value at its lower limit, and on the other with every p value at its upper limit
     (Clopper-Pearson, 99.9 %). What is left of the work then goes to sets whose decision is settled but whose p
-    value is coarse, up to 10,000. Altogether the extra rounds cost at most twice the first round.
+    value is coarse, up to 10,000. Altogether the extra rounds cost at most four times the first round.
 
     The stream of random sets of a size depends on the seed and the size only, so the order of the sets does not
     matter. Small p values alone ask for more, which can raise as well as lower them.
