@@ -74,10 +74,12 @@ def _no_set_left(
     fix = f"Lower min_size (now {min_size}) or use a larger study."
     if largest > max_size:
         fix = f"Raise max_size (now {max_size})."
-    if not shared:
+    if not genes:
+        fix = "None of its genes is a gene of the study: give gene sets of the same organism."
+    elif not shared:
         fix = (
             f"The gene sets name genes such as {min(genes)!r}, the study such as {min(positions)!r}: "
-            "give gene sets of the same organism, by gene symbol."
+            "give gene sets of the same organism."
         )
     return NotEnoughDataError(
         f"No gene set of {collection.name} has between {min_size} and {max_size} tested genes",

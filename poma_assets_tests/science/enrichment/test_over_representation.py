@@ -160,6 +160,7 @@ def test_significant_gene_outside_the_background_is_refused():
             {},
             "such as 'Irf4', the study such as 'G000'",
         ),
+        (BACKGROUND, {"s": []}, {}, "None of its genes is a gene of the study"),
     ],
 )
 def test_too_little_to_test_is_said_in_a_sentence(genes, sets, limits, words):
