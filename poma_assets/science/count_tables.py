@@ -27,31 +27,54 @@ from poma_assets.science.whole_number_table import (
 )
 
 _FEATURECOUNTS_COLUMNS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
-_GENE_ID_COLUMNS = frozenset({"gene_id", "geneid", "ensembl_gene_id", "ensembl_id", "ensembl", "ensgene", "ensembl.id"})
+_GENE_ID_COLUMNS = frozenset(["gene_id", "geneid", "ensembl_gene_id", "ensembl_id", "ensembl", "ensgene", "ensembl.id"])
 _GENE_NAME_COLUMNS = frozenset(
-    {"gene_name", "genename", "gene_symbol", "genesymbol", "symbol", "external_gene_name", "hgnc_symbol", "mgi_symbol"}
+    ["gene_name", "genename", "gene_symbol", "genesymbol", "symbol", "external_gene_name", "hgnc_symbol", "mgi_symbol"]
 )
 _ANNOTATION_COLUMNS = (
     _GENE_ID_COLUMNS
     | _GENE_NAME_COLUMNS
     | frozenset(
-        {
+        [
+            "gene",
+            "name",
             "description",
             "gene_description",
+            "biotype",
+            "gene_biotype",
+            "gene_type",
             "chr",
             "chrom",
             "chromosome",
+            "chromosome_name",
             "seqnames",
+            "gene_chr",
             "start",
             "end",
+            "start_position",
+            "end_position",
+            "gene_start",
+            "gene_end",
             "strand",
             "length",
-        }
-        | {"gene_length", "width", "gene_start", "gene_end", "locus", "biotype", "gene_biotype", "gene_type", "entrez"}
-        | {"entrezid", "entrez_id", "entrezgene", "entrezgene_id", "hgnc_id", "transcript_id", "transcript_id(s)", "gc"}
-        | {"effective_length", "gene_chr", "start_position", "end_position", "chromosome_name", "name", "gene"}
+            "gene_length",
+            "effective_length",
+            "width",
+            "locus",
+            "gc",
+            "entrez",
+            "entrezid",
+            "entrez_id",
+            "entrezgene",
+            "entrezgene_id",
+            "hgnc_id",
+            "transcript_id",
+            "transcript_id(s)",
+        ]
     )
+    | {""}
 )
+"""Headers, in small letters, of columns that say something about a gene and hold no counts."""
 _NOT_GENES = re.compile(r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_\w+")
 _STAR_STRANDS = ("unstranded", "forward", "reverse")
 _ESTIMATES = {
@@ -331,7 +354,7 @@ def _layout(text: str, source: str) -> _Layout:
     separator = separator_of(header)
     names = [name.strip() for name in split_cells(header, separator)]
     first_row = split_cells(lines[1][1], separator) if len(lines) > 1 else []
-    if len(first_row) == len(names) + 1:
+    if len(first_row) == len(names) + 1 and names[0].lower() not in _ANNOTATION_COLUMNS:
         names = ["gene_id", *names]
     _refuse_transcripts(names, text, source)
     position = _gene_id_column(names, first_row)

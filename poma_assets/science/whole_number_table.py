@@ -139,7 +139,7 @@ def significant_lines(text: str, source: str) -> list[tuple[int, str]]:
     CountsError
         Nothing is left, or the table is separated by semicolons.
     """
-    lines = list(enumerate(text.removeprefix("\ufeff").rstrip().splitlines(), start=1))
+    lines = list(enumerate(text.removeprefix("\ufeff").rstrip("\r\n ").splitlines(), start=1))
     begin = next((i for i, (_, line) in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     if begin == len(lines):
         raise CountsError("the table is empty", where=source, fix="Give a table with counts")
