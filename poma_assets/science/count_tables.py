@@ -9,10 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pandas as pd
 
+from poma_assets.science.count_columns import (
+    ESTIMATES,
+    header_of,
+    is_featurecounts,
+    layout_of,
+    refuse_transcripts,
+)
 from poma_assets.science.errors import CountsError
 from poma_assets.science.gene_ids import damaged_names, strip_version
 from poma_assets.science.strandedness import infer_strandedness
@@ -21,72 +27,10 @@ from poma_assets.science.whole_number_table import (
     NumberTable,
     read_numbers,
     read_whole_numbers,
-    separator_of,
-    significant_lines,
-    split_cells,
 )
 
-_FEATURECOUNTS_COLUMNS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
-_GENE_ID_COLUMNS = frozenset(["gene_id", "geneid", "ensembl_gene_id", "ensembl_id", "ensembl", "ensgene", "ensembl.id"])
-_GENE_NAME_COLUMNS = frozenset(
-    ["gene_name", "genename", "gene_symbol", "genesymbol", "symbol", "external_gene_name", "hgnc_symbol", "mgi_symbol"]
-)
-_ANNOTATION_COLUMNS = (
-    _GENE_ID_COLUMNS
-    | _GENE_NAME_COLUMNS
-    | frozenset(
-        [
-            "gene",
-            "name",
-            "description",
-            "gene_description",
-            "biotype",
-            "gene_biotype",
-            "gene_type",
-            "chr",
-            "chrom",
-            "chromosome",
-            "chromosome_name",
-            "seqnames",
-            "gene_chr",
-            "start",
-            "end",
-            "start_position",
-            "end_position",
-            "gene_start",
-            "gene_end",
-            "strand",
-            "length",
-            "gene_length",
-            "effective_length",
-            "width",
-            "locus",
-            "gc",
-            "entrez",
-            "entrezid",
-            "entrez_id",
-            "entrezgene",
-            "entrezgene_id",
-            "hgnc_id",
-            "transcript_id",
-            "transcript_id(s)",
-        ]
-    )
-    | {""}
-)
-"""Headers, in small letters, of columns that say something about a gene and hold no counts."""
 _NOT_GENES = re.compile(r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_\w+")
 _STAR_STRANDS = ("unstranded", "forward", "reverse")
-_ESTIMATES = {
-    ("Name", "Length", "EffectiveLength", "TPM", "NumReads"): ("salmon", "NumReads"),
-    ("gene_id", "transcript_id(s)", "length", "effective_length", "expected_count", "TPM", "FPKM"): (
-        "RSEM",
-        "expected_count",
-    ),
-}
-"""Header, up to further columns, of tables of estimated counts per gene: the program and its column of counts."""
-_TRANSCRIPT_HEADERS = {"target_id": "kallisto's abundance.tsv", "transcript_id": "RSEM's isoforms.results"}
-_TRANSCRIPT_ID = re.compile(r"ENS[A-Z]*T\d{11}.*|[NX][MR]_\d+.*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +75,7 @@ def parse_featurecounts(text: str, *, source: str) -> pd.Series[int]:
         It is not such a table, or a count is not a whole number.
     """
     matrix = parse_count_matrix(text, source=source)
-    if matrix.shape[1] != 1 or not _is_featurecounts(text):
+    if matrix.shape[1] != 1 or not is_featurecounts(text):
         raise CountsError(
             "this is not a featureCounts table of one sample",
             where=source,
@@ -204,13 +148,13 @@ def parse_sample_counts(
     CountsError
         The kind of table is not recognised, it counts transcripts, or a count is not valid.
     """
-    header = _header(text, source)
-    _refuse_transcripts(header, text, source)
-    for columns, (program, counts) in _ESTIMATES.items():
+    header = header_of(text, source)
+    refuse_transcripts(header, text, source)
+    for columns, (program, counts) in ESTIMATES.items():
         if tuple(header[: len(columns)]) == columns:
             table = read_numbers(text, source=source, columns=header, header=True, counts=[counts])
             return _sample_counts(table, program, round_fractional)
-    if _is_featurecounts(text):
+    if is_featurecounts(text):
         if round_fractional:  # featureCounts --fraction
             matrix = parse_count_table(text, source=source, round_fractional=True)
             return SampleCounts(matrix.counts.iloc[:, 0].rename("count"), "featureCounts", matrix.notes)
@@ -258,7 +202,7 @@ def parse_count_table(text: str, *, source: str, round_fractional: bool = False)
     CountsError
         A duplicated gene or sample, a missing, negative or fractional count, or a row of another length.
     """
-    layout = _layout(text, source)
+    layout = layout_of(text, source)
     table, notes = _without_counters(
         read_numbers(
             text,
@@ -318,66 +262,6 @@ def _star_column(text: str, source: str, strandedness: str) -> pd.Series[int]:
     return genes[strandedness].rename("count")
 
 
-def _is_featurecounts(text: str) -> bool:
-    beginning = text[:100_000].lstrip("\ufeff").splitlines()
-    header = next((line for line in beginning if not line.startswith("#")), "")
-    return tuple(split_cells(header, "\t")[:6]) == _FEATURECOUNTS_COLUMNS
-
-
-def _refuse_transcripts(header: Sequence[str], text: str, source: str) -> None:
-    """Counts of transcripts are not counts of genes."""
-    kind = _TRANSCRIPT_HEADERS.get(header[0]) if header else None
-    if kind is None and tuple(header[:5]) == ("Name", "Length", "EffectiveLength", "TPM", "NumReads"):
-        first = split_cells(significant_lines(text, source)[1:2][0][1], "\t")[0] if text.count("\n") else ""
-        kind = "salmon's quant.sf" if _TRANSCRIPT_ID.fullmatch(first) else None
-    if kind is not None:
-        raise CountsError(
-            f"this is {kind}: it counts transcripts, not genes",
-            where=source,
-            expected="counts of genes",
-            fix="Give quant.genes.sf (salmon quant --geneMap) or genes.results (RSEM), or sum up with tximport in R",
-        )
-
-
-class _Layout(NamedTuple):
-    """All columns of a matrix; of these the gene ids, the symbols (one column or none) and the samples."""
-
-    columns: list[str]
-    ids: str
-    symbols: list[str]
-    samples: list[str]
-
-
-def _layout(text: str, source: str) -> _Layout:
-    lines = significant_lines(text, source)
-    first_line, header = lines[0]
-    separator = separator_of(header)
-    names = [name.strip() for name in split_cells(header, separator)]
-    first_row = split_cells(lines[1][1], separator) if len(lines) > 1 else []
-    if len(first_row) == len(names) + 1 and names[0].lower() not in _ANNOTATION_COLUMNS:
-        names = ["gene_id", *names]
-    _refuse_transcripts(names, text, source)
-    position = _gene_id_column(names, first_row)
-    names = [name or f"column {i}" for i, name in enumerate(names, start=1)]
-    rest = [name for i, name in enumerate(names) if i > position and name.lower() not in _ANNOTATION_COLUMNS]
-    if not rest:
-        raise CountsError(
-            "the matrix has no column of counts",
-            where=f"{source}, line {first_line}",
-            found=listing(names),
-            expected="a column of gene ids and one column for each sample",
-        )
-    symbols = [name for i, name in enumerate(names) if i != position and name.lower() in _GENE_NAME_COLUMNS]
-    return _Layout(names, names[position], symbols[:1], rest)
-
-
-def _gene_id_column(names: Sequence[str], first_row: Sequence[str]) -> int:
-    """Position of the gene ids: the first column, unless that is R's row numbers or symbols before ids."""
-    ids = next((i for i, name in enumerate(names) if name.lower() in _GENE_ID_COLUMNS), 0)
-    row_numbers = names[0] == "" and bool(first_row) and first_row[0].strip() == "1"
-    return ids if row_numbers or names[0].lower() in _GENE_NAME_COLUMNS else 0
-
-
 def _without_counters(table: NumberTable) -> tuple[NumberTable, list[str]]:
     """Leave out the rows of htseq-count and STAR that count reads outside genes."""
     special = table.numbers.index.astype(str).str.fullmatch(_NOT_GENES.pattern)
@@ -409,10 +293,5 @@ def _usable_symbols(column: pd.Series) -> pd.Series:
     return texts[~missing].rename("gene_name")
 
 
-def _header(text: str, source: str) -> list[str]:
-    line = significant_lines(text, source)[0][1]
-    return [name.strip() for name in split_cells(line, separator_of(line))]
-
-
 def _first_row_width(text: str, source: str) -> int:
-    return len(_header(text, source))
+    return len(header_of(text, source))
