@@ -22,6 +22,7 @@ _TOLERANCE = 1e-6
 _LOWEST_LOG, _HIGHEST_LOG = -30.0, 10.0
 _STOP_LOG = float(np.log(MINIMUM_DISPERSION / 10))
 _SUFFICIENT_GAIN = 1e-4
+_ROUNDING = 1e-10
 _GRID_POINTS = 20
 
 
@@ -136,7 +137,9 @@ def climb(posterior: LogPosterior, start: np.ndarray) -> Climb:
         step = _within_limits(point, slope, step)
         trial = point + step * slope
         trial_value, trial_slope = posterior.at(trial)
-        good = trial_value >= value + step * _SUFFICIENT_GAIN * slope**2
+        promised = step * slope**2
+        # Below rounding errors a comparison would depend on the order of the samples.
+        good = (trial_value >= value + _SUFFICIENT_GAIN * promised) | (promised < _ROUNDING)
         small = good & (trial_value - value < _TOLERANCE)
         fallen = good & ~small & (trial < _STOP_LOG)
         point = np.where(good, trial, point)

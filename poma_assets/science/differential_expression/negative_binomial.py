@@ -192,9 +192,12 @@ def wald_covariances(beta: np.ndarray, design: np.ndarray, size_factors: np.ndar
 def weighted_products(design: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return ``design' W design`` per gene (coefficients x coefficients x genes; weights samples x genes)."""
     size = design.shape[1]
-    outer = design[:, :, None] * design[:, None, :]
-    products = outer.reshape(len(design), -1).T @ weights
-    return np.asarray(products.reshape(size, size, weights.shape[1]))
+    rows, columns = np.tril_indices(size)
+    lower = (design[:, rows] * design[:, columns]).T @ weights
+    products = np.empty((size, size, weights.shape[1]))
+    products[rows, columns] = lower
+    products[columns, rows] = lower
+    return products
 
 
 def _samples_by_genes(matrix: np.ndarray) -> np.ndarray:

@@ -300,3 +300,25 @@ def test_genes_that_did_not_converge_say_so(reference_fit: Deseq2Fit) -> None:
     ours = wald_test(replace(reference_fit, converged=converged), DRUG, alpha=0.05)
     assert ours.status["gene000"] == "not_converged"
     assert np.isfinite(ours.p_value["gene000"])
+
+
+def test_order_of_samples_and_genes_and_an_empty_gene_change_nothing(
+    reference_counts: pd.DataFrame, reference_design: pd.DataFrame, reference_fit: Deseq2Fit
+) -> None:
+    rng = np.random.default_rng(2)
+    samples, genes = rng.permutation(reference_counts.shape[1]), rng.permutation(len(reference_counts))
+    moved = reference_counts.iloc[genes, samples]
+    moved = pd.concat([moved, pd.DataFrame(0, index=["empty"], columns=moved.columns)])
+    straight = wald_test(reference_fit, DRUG, alpha=0.05)
+    turned = wald_test(fit_deseq2(moved, reference_design.iloc[samples]), DRUG, alpha=0.05).loc[straight.index]
+    for column in [*PYDESEQ2_COLUMNS, "p_adjusted"]:
+        np.testing.assert_allclose(turned[column], straight[column], rtol=1e-8, atol=1e-8)
+
+
+def test_fitting_the_same_counts_with_another_base_level_flips_the_sign() -> None:
+    counts, design = draw(200, 8, seed=11), two_groups(4)
+    counts.iloc[:50, 4:] *= 2
+    one = wald_test(fit_deseq2(counts, design), np.array([0.0, 1.0]), alpha=0.05)
+    two = wald_test(fit_deseq2(counts, design.assign(target=1 - design.target)), np.array([0.0, 1.0]), alpha=0.05)
+    np.testing.assert_allclose(two.log2_fold_change, -one.log2_fold_change, atol=1e-5)
+    np.testing.assert_allclose(two.p_value, one.p_value, rtol=1e-3)
