@@ -9,8 +9,8 @@ from poma_assets.science.markers.verdicts import ContrastFacts
 
 
 def contrast_facts(study: StudyResource, contrast: Contrast, design: Design) -> ContrastFacts:
-    """Gather the facts of a contrast over the samples that it uses."""
-    samples = list(design.matrix.index)
+    """Gather the facts of a contrast over its two arms; other samples in the model only share its dispersion."""
+    samples = [*design.reference_samples, *design.target_samples]
     table = study.sheet.samples.set_index("sample_id").loc[samples]
     times = table["time_h"].astype(float)
     reference_times = set(times[list(design.reference_samples)].dropna())

@@ -96,13 +96,13 @@ def needed_nodes(study: StudyResource, *, htseq: bool = False) -> list[AssetNode
     nodes = asset_nodes(htseq=htseq or asked_before or config.counter == "htseq")
     left_out: set[str] = set()
     if config.count_matrix:
-        left_out |= set(SAMPLE_ASSETS) | {"multiqc_report"}
+        left_out |= set(SAMPLE_ASSETS) - {"sample_quality"} | {"multiqc_report"}
     elif study.sheet.units["counts"].notna().all():
         left_out |= _READ_STEPS | {"multiqc_report"}
     if left_out:
         left_out.add("star_index")
         if study.study.annotation_path is None:
-            left_out |= {"genome", "annotation", "gene_table"}
+            left_out |= {"genome", "annotation"}
     return [node for node in nodes if node.name not in left_out]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from poma_assets.resources import StudyResource
 from poma_assets.science.contrasts import select_samples
-from poma_assets.storage.package_data import data_file
+from poma_assets.storage.package_data import data_file, gene_set_path
 from poma_assets.tools.versions import tool_version
 
 Parameters = dict[str, Any]
@@ -27,11 +27,8 @@ def parameters_of(asset: str, partition: str, study: StudyResource) -> Parameter
 
 def gene_set_digests(study: StudyResource) -> dict[str, str]:
     """SHA-256 of every gene-set file of the study, by its name in ``poma.yaml``."""
-    digests = {}
-    for name in study.study.config.gene_sets:
-        path = data_file("gene_sets", "go_bp.symbols.gmt.gz") if name == "go_bp" else study.study.root / name
-        digests[name] = study.hashes.sha256(path)
-    return digests
+    names, root = study.study.config.gene_sets, study.study.root
+    return {name: study.hashes.sha256(gene_set_path(name, root)) for name in names}
 
 
 def sample_row(study: StudyResource, sample: str) -> dict[str, Any]:
@@ -118,6 +115,7 @@ def _gene_sets(study: StudyResource, partition: str) -> Parameters:
 _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "genome": (_file("genome FASTA", lambda study: study.study.genome_path),),
     "annotation": (_file("annotation GTF", lambda study: study.study.annotation_path),),
+    "gene_table": (_file("count matrix", lambda study: study.study.count_matrix_path), _configuration("round_counts")),
     "star_index": (_tools("STAR"),),
     "sample_sheet": (_file("sample sheet", lambda study: study.study.samples_path),),
     "contrast_sheet": (
@@ -130,12 +128,16 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "trimmed_read_quality": (_tools("fastqc"),),
     "alignments": (_tools("STAR"),),
     "alignment_quality": (_row("strandedness"),),
-    "gene_counts": (_tools("featureCounts"), _configuration("counter"), _given_counts),
+    "gene_counts": (_tools("featureCounts"), _configuration("counter", "round_counts"), _given_counts),
     "htseq_counts": (_tools("htseq-count"),),
-    "sample_quality": (_row("rin", "a260_a280"), _configuration("profile", "quality")),
+    "sample_quality": (
+        _row("rin", "a260_a280"),
+        _configuration("profile", "quality", "round_counts"),
+        _file("count matrix", lambda study: study.study.count_matrix_path),
+    ),
     "count_matrix": (
         _sample_names,
-        _configuration("counter"),
+        _configuration("counter", "round_counts"),
         _file("count matrix", lambda study: study.study.count_matrix_path),
         _file("quality overrides", lambda study: study.study.quality_overrides_path),
     ),
@@ -144,10 +146,10 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
         _package_file("markers", "cell_line_identity.tsv"),
         _package_file("markers", "sample_identity_genes.tsv"),
     ),
-    "design_fit": (_design_rows,),
+    "design_fit": (_design_rows, _configuration("vehicle")),
     "de_results": (_configuration("engines", "thresholds"),),
-    "over_representation": (_gene_sets, _configuration("thresholds")),
-    "gene_set_enrichment": (_gene_sets, _configuration("seed")),
+    "over_representation": (_gene_sets, _configuration("thresholds", "enrichment")),
+    "gene_set_enrichment": (_gene_sets, _configuration("thresholds", "enrichment", "seed")),
     "response_score": (_package_file("markers", "response_signature.tsv"), _configuration("seed")),
     "marker_verdicts": (
         _design_rows,

@@ -2,59 +2,123 @@
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from poma_assets.assets.cohort import read_given_matrix
 from poma_assets.assets.differential_expression import contrast_samples
+from poma_assets.assets.given_counts import read_given_matrix
 from poma_assets.assets.markers import read_hypotheses
+from poma_assets.assets.reads import examine_designs
 from poma_assets.assets.reference import reference_file
 from poma_assets.resources import StudyResource
-from poma_assets.science.design import build_design
-from poma_assets.science.errors import StorageError
+from poma_assets.science.design_doctor import DesignReport, common_findings, examine_design
+from poma_assets.science.errors import DesignError, StorageError
 from poma_assets.storage.package_data import read_gene_sets
 from poma_assets.tools.command import require_tool
 
 _LEAST_FREE_BYTES = 200 * 1024**2
 
 
-def check_study(study: StudyResource) -> list[str]:
+_LISTS = ("samples_outside", "in_model_only")
+"""Findings that list samples: in Dagster's picture of the designs and the table, too long for a terminal."""
+
+Severity = Literal["ok", "note", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """One line of `poma check`: how grave it is, and what was found."""
+
+    severity: Severity
+    text: str
+
+
+def check_study(study: StudyResource) -> list[CheckLine]:
     """Validate a study without running anything.
 
     Returns
     -------
-    list of str
-        What was found to be right, one sentence each; warnings begin with "warning".
+    list of CheckLine
+        What was found to be right or weak, and every contrast whose design cannot be estimated as an ``error``.
 
     Raises
     ------
     PomaError
-        The first thing that is wrong.
+        The first thing that is wrong elsewhere.
     """
     config, sheet = study.study.config, study.sheet
     lines = [f"poma.yaml: study {config.name}, organism {config.organism}, profile {config.profile}"]
     _check_results_folder(study.study.results_dir)
     lanes = len(sheet.units)
     lines.append(f"sample sheet: {len(sheet.samples)} samples in {lanes} sequencing units, every file is there")
-    for contrast in study.contrasts.values():
-        design = build_design(contrast, contrast_samples(study, contrast))
-        lines.append(
-            f"contrast {contrast.id}: {design.formula}, {design.n_reference} against {design.n_target} samples"
-        )
-        lines += [f"warning, contrast {contrast.id}: {warning}" for warning in design.warnings]
-    if not study.contrasts:
-        lines.append("warning: no contrasts are declared; the run ends at the count matrix and its quality")
     sets = [read_gene_sets(name, study.study.root) for name in config.gene_sets]
     lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
     lines.append(f"hypotheses: {len(read_hypotheses(study).table)}")
-    if study.study.count_matrix_path is not None:
-        counts = read_given_matrix(study, study.study.count_matrix_path)
-        lines.append(f"count matrix: {counts.shape[0]} genes x {counts.shape[1]} samples")
+    warnings = []
+    matrix = read_given_matrix(study)
+    if matrix is not None:
+        lines.append(f"count matrix: {matrix.counts.shape[0]} genes x {matrix.counts.shape[1]} samples")
+        warnings = [CheckLine("warning", note) for note in matrix.notes]
     if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
         paths = [reference_file(study, key) for key in ("genome", "annotation")]
         names = " and ".join(path.name for path in paths)
         lines.append(f"reference: {names} are there (their sequence names are compared when the run begins)")
         lines.append(_check_tools(study))
+    return [*(CheckLine("ok", line) for line in lines), *warnings, *_check_designs(study)]
+
+
+def require_sound(study: StudyResource) -> None:
+    """Refuse to start on a study that `check_study` finds an error in.
+
+    Raises
+    ------
+    PomaError
+        What is wrong; of several bad designs all are named.
+    """
+    errors = [line.text for line in check_study(study) if line.severity == "error"]
+    if errors:
+        raise DesignError("; ".join(errors), fix="`poma check` shows all contrasts; mend or delete these")
+
+
+def _check_designs(study: StudyResource) -> list[CheckLine]:
+    """The design doctor on every contrast as declared, and on what the quality gates have left of it."""
+    reports = examine_designs(study)
+    if not reports:
+        return [CheckLine("warning", "no contrasts are declared; the run ends at the count matrix and its quality")]
+    shared = common_findings(reports)
+    lines = [CheckLine(finding.severity, finding.sentence) for finding in shared]
+    for report in reports:
+        lines.append(CheckLine("ok" if report.severity != "error" else "error", _summary(report)))
+        own = [finding for finding in report.findings if finding not in shared and finding.code not in _LISTS]
+        lines += [CheckLine(finding.severity, f"{report.contrast_id}: {finding.sentence}") for finding in own]
+        lines += _lost_replicates(study, report)
     return lines
+
+
+def _summary(report: DesignReport) -> str:
+    compared = f"contrast {report.contrast_id}: {report.formula}"
+    if not report.coefficients:
+        return f"{compared}: cannot be built"
+    tested = "likelihood ratio" if report.test == "lrt" else report.weights
+    return (
+        f"{compared}; {report.n_reference} against {report.n_target} replicates, {report.residual_df} residual "
+        f"degrees of freedom; coefficients {', '.join(report.coefficients)}; tested: {tested}"
+    )
+
+
+def _lost_replicates(study: StudyResource, declared: DesignReport) -> list[CheckLine]:
+    """What is left of a design without the samples that failed their quality gates."""
+    contrast = study.contrasts[declared.contrast_id]
+    left = examine_design(contrast, contrast_samples(study, contrast), vehicle=study.study.config.vehicle)
+    if (left.n_reference, left.n_target) == (declared.n_reference, declared.n_target):
+        return []
+    text = (
+        f"{declared.contrast_id}: without the samples that failed quality control {left.n_reference} against "
+        f"{left.n_target} replicates are left (declared: {declared.n_reference} against {declared.n_target})"
+    )
+    errors = [finding.sentence for finding in left.findings if finding.severity == "error"]
+    return [CheckLine("warning", "; ".join([text, *errors]))]
 
 
 def _check_results_folder(folder: Path) -> None:

@@ -46,6 +46,14 @@ class ThresholdConfig(_Section):
     log2_fold_change: Annotated[float, Field(ge=0)] = 1.0
 
 
+class EnrichmentConfig(_Section):
+    """Which gene sets are tested, by their number of tested genes, and how often genes are permuted at first."""
+
+    min_size: Annotated[int, Field(ge=2)] = 10
+    max_size: Annotated[int, Field(ge=2)] = 500
+    permutations: Annotated[int, Field(ge=100)] = 1000
+
+
 class QualityRule(_Section):
     """The study's own thresholds for one quality metric, as in ``qc_thresholds.tsv``: ``<70``, ``>5``."""
 
@@ -68,6 +76,7 @@ class StudyConfig(_Section):
     counter: Literal["featurecounts", "star", "htseq"] = "featurecounts"
     engines: Annotated[list[Literal["deseq2", "edger"]], Field(min_length=1)] = ["deseq2", "edger"]
     gene_sets: list[str] = ["go_bp"]
+    enrichment: EnrichmentConfig = EnrichmentConfig()
     thresholds: ThresholdConfig = ThresholdConfig()
     vehicle: list[str] = ["DMSO", "vehicle", "untreated", "control"]
     profile: Literal["human_poly_a", "small_reference"] = "human_poly_a"
@@ -166,6 +175,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         ("reference",): ReferenceConfig,
         ("trimming",): TrimmingConfig,
         ("thresholds",): ThresholdConfig,
+        ("enrichment",): EnrichmentConfig,
     }
     return list(sections.get(location, QualityRule).model_fields)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from poma_assets.preflight import check_study
+from poma_assets.preflight import CheckLine, check_study, require_sound
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import PomaError
 
@@ -28,8 +28,26 @@ def refusal(study: Path) -> PomaError:
 
 def test_a_sound_study_is_told_part_by_part(tiny_study):
     lines = check_study(StudyResource(root=str(tiny_study)))
-    assert any(line.startswith("sample sheet: 8 samples in 8 sequencing units") for line in lines)
-    assert sum(line.startswith("contrast ") for line in lines) == 4
+    assert any(line.text.startswith("sample sheet: 8 samples in 8 sequencing units") for line in lines)
+    assert sum(line.text.startswith("contrast ") for line in lines) == 4
+    assert not any(line.severity == "error" for line in lines)
+
+
+def test_a_confounded_design_is_told_with_the_other_contrasts_and_stops_a_run(study_copy, poma):
+    sheet = pd.read_csv(study_copy / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
+    sheet.assign(batch=sheet["treatment"].str[:2]).to_csv(study_copy / "samples.tsv", sep="\t", index=False)
+    contrasts = pd.read_csv(study_copy / "contrasts.tsv", sep="\t", dtype=str, keep_default_na=False)
+    contrasts.loc[0, "blocking"] = "batch"
+    contrasts.to_csv(study_copy / "contrasts.tsv", sep="\t", index=False)
+    study, name = StudyResource(root=str(study_copy)), contrasts.loc[0, "id"]
+    errors = [line.text for line in check_study(study) if line.severity == "error"]
+    assert any("treatment and batch are the same split" in text for text in errors)
+    assert sum(line.text.startswith("contrast ") for line in check_study(study)) == 4
+    with pytest.raises(PomaError, match=f"{name}.*the same split"):
+        require_sound(study)
+    result = poma("check", "--study", str(study_copy))
+    assert (result.returncode, result.stdout.count("error ")) == (2, len(errors))
+    assert CheckLine("error", errors[0]).text in result.stdout
 
 
 def test_a_missing_fastq_is_named_with_its_line(study_copy):

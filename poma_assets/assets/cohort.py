@@ -1,14 +1,12 @@
 """The count matrix of the samples that passed, and what the samples look like beside each other."""
 
-from pathlib import Path
-
 import dagster as dg
 import pandas as pd
 
+from poma_assets.assets.given_counts import read_given_matrix
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.reports.figures import library_size_figure, markdown_image, pca_figure
 from poma_assets.resources import StudyResource
-from poma_assets.science.count_tables import parse_count_matrix
 from poma_assets.science.errors import CountsError, NotEnoughDataError
 from poma_assets.science.exploration import principal_components, sample_distances
 from poma_assets.science.markers.identity import sample_identity as judge_identity
@@ -26,28 +24,6 @@ def read_counts(study: StudyResource, samples: list[str] | None = None) -> pd.Da
     """Counts of the samples that passed: genes x samples."""
     where = None if samples is None else {"sample_id": samples}
     return study.warehouse.read_matrix("count_matrix", value="count", where=where)
-
-
-def read_given_matrix(study: StudyResource, path: Path) -> pd.DataFrame:
-    """The count matrix that the study begins at: genes x samples, in the order of the sheet.
-
-    Raises
-    ------
-    CountsError
-        If the file is no matrix of counts, or lacks samples of the sheet.
-    """
-    names = list(study.sheet.samples["sample_id"])
-    counts = parse_count_matrix(read_text(path), source=str(path))
-    missing = [name for name in names if name not in counts.columns]
-    if missing:
-        raise CountsError(
-            "the count matrix lacks samples of the sheet",
-            where=str(path),
-            found=f"no column {', '.join(missing)}",
-            expected=f"columns such as {', '.join(map(str, counts.columns[:4]))}",
-            fix="Correct the column names, or take the samples out of the sheet.",
-        )
-    return counts[names]
 
 
 def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
@@ -79,12 +55,11 @@ def _inclusion(study: StudyResource) -> pd.DataFrame:
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["gene_counts", "htseq_counts", "sample_quality"])
 def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Counts of the samples that passed the quality gates (genes x samples), and who stayed out and why."""
-    if study.study.count_matrix_path is not None:
-        counts = read_given_matrix(study, study.study.count_matrix_path)
-        inclusion = pd.DataFrame({"sample_id": counts.columns, "included": True, "reason": None})
-    else:
-        inclusion = _inclusion(study)
-        counts = _sample_counts(study, list(inclusion.loc[inclusion["included"], "sample_id"]))
+    inclusion, given = _inclusion(study), read_given_matrix(study)
+    included = list(inclusion.loc[inclusion["included"], "sample_id"])
+    counts = _sample_counts(study, included) if given is None else given.counts[included]
+    for note in given.notes if given is not None else ():
+        context.log.warning(note)
     if counts.empty:
         raise NotEnoughDataError(
             "no sample passed the quality gates, so there is no count matrix",
@@ -102,6 +77,7 @@ def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
             "samples": counts.shape[1],
             "genes": counts.shape[0],
             "left out": "; ".join(f"{row.sample_id}: {row.reason}" for row in out.itertuples()) or "none",
+            "notes on the given matrix": "; ".join(given.notes) if given is not None and given.notes else "none",
         },
     )
 

@@ -9,15 +9,20 @@ import pandas as pd
 from poma_assets.assets.cohort import read_counts
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
+from poma_assets.planning import digest
 from poma_assets.reports.figures import dispersion_figure, markdown_image, volcano_figure
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.contrasts import Contrast, select_samples
-from poma_assets.science.design import Design, build_design, validate_counts
+from poma_assets.science.count_validation import validate_counts
+from poma_assets.science.design import Design, build_design
 from poma_assets.science.differential_expression.agreement import engine_agreement as compare_engines
 from poma_assets.science.differential_expression.contrast_tests import shrink_deseq2, wald_test
 from poma_assets.science.differential_expression.deseq2 import fit_deseq2
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.edger import edger_ql, results_frame
+from poma_assets.science.differential_expression.likelihood_ratio import likelihood_ratio_test
+from poma_assets.storage.hashing import frame_digest
+from poma_assets.storage.shared_file import drop_unused, link_or_copy, shared_file
 from poma_assets.storage.staging import staged_directory
 
 _FIT = "deseq2_fit.npz"
@@ -34,7 +39,7 @@ def contrast_samples(study: StudyResource, contrast: Contrast) -> pd.DataFrame:
 def contrast_design(study: StudyResource, contrast_id: str) -> Design:
     """Design of a contrast over the samples that passed the quality gates."""
     contrast = study.contrasts[contrast_id]
-    return build_design(contrast, contrast_samples(study, contrast))
+    return build_design(contrast, contrast_samples(study, contrast), study.study.config.vehicle)
 
 
 def gene_names(study: StudyResource) -> pd.Series:
@@ -59,13 +64,31 @@ def _design_frame(design: Design, fit: Deseq2Fit) -> pd.DataFrame:
     )[["contrast_id", "sample_id", "coefficient", "value", "contrast_weight", "size_factor"]]
 
 
-@pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "duckdb"}, deps=["count_matrix"])
+def _fit_file(study: StudyResource, design: Design, counts: pd.DataFrame, code_version: str) -> tuple[Path, bool]:
+    """The fit of a design, and whether another contrast had it fitted already: contrasts of one design share it."""
+    key = digest([design.key, frame_digest(counts.reset_index()), code_version])[:32]
+
+    def fit(path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **fit_deseq2(counts, design.matrix).to_arrays())
+
+    folder = study.study.results_dir / "shared" / "design_fit"
+    drop_unused(folder)
+    return shared_file(folder, f"{key}.npz", fit, describe=f"fitting {design.formula}")
+
+
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "duckdb"}, deps=["count_matrix"], code_version="2")
 def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """The contrast's design matrix over its samples, and the DESeq2 model fitted to it (size factors, dispersions)."""
+    """The contrast's design, and the DESeq2 model fitted to it: once for all contrasts that share the design."""
     design = contrast_design(study, context.partition_key)
     for warning in design.warnings:
         context.log.warning(warning)
-    fit = fit_deseq2(_contrast_counts(study, design), design.matrix)
+    version = context.assets_def.code_versions_by_key[context.asset_key] or ""
+    shared, reused = _fit_file(study, design, _contrast_counts(study, design), version)
+    target = study.study.step_dir("design_fit", design.contrast_id)
+    with staged_directory(target) as staging:
+        link_or_copy(shared, staging / _FIT)
+    fit = read_fit(target / _FIT)
     dispersions = pd.DataFrame(
         {
             "contrast_id": design.contrast_id,
@@ -76,9 +99,6 @@ def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
             "map_dispersion": fit.map_dispersion,
         }
     )
-    target = study.study.step_dir("design_fit", design.contrast_id)
-    with staged_directory(target) as staging:
-        np.savez_compressed(staging / _FIT, allow_pickle=False, **fit.to_arrays())
     figure = dispersion_figure(dispersions)
     return finish(
         context,
@@ -89,6 +109,7 @@ def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
             "formula": design.formula,
             "warnings": "; ".join(design.warnings) or "none",
             "notes on the fit": "; ".join(fit.notes) or "none",
+            "fitted already for another contrast": reused,
             "dispersions": dg.MetadataValue.md(markdown_image(figure, "dispersion estimates")),
         },
     )
@@ -100,18 +121,31 @@ def read_fit(path: Path) -> Deseq2Fit:
         return Deseq2Fit.from_arrays({name: arrays[name] for name in arrays.files})
 
 
-@pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "python", "duckdb"}, deps=["gene_table"])
+def _deseq2_results(
+    fit: Deseq2Fit, design: Design, counts: pd.DataFrame, compared_samples: tuple[str, ...], alpha: float
+) -> pd.DataFrame:
+    """Wald test of the contrast, or the likelihood-ratio test against its reduced design, with shrunken effects."""
+    if design.reduced is None:
+        results = wald_test(fit, design.weights, alpha=alpha, compared_samples=compared_samples).assign(test="wald")
+    else:
+        results = likelihood_ratio_test(fit, counts, design.reduced, design.weights, alpha=alpha).assign(test="lrt")
+    results["shrunken_log2_fold_change"] = shrink_deseq2(counts, design.matrix, fit, design.weights)
+    return results
+
+
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "python", "duckdb"}, deps=["gene_table"], code_version="2")
 def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_fit: Files) -> Step:
-    """Differential expression by the DESeq2 model (Wald test) and, beside it, the edgeR quasi-likelihood model."""
+    """Differential expression by the DESeq2 model and, beside it, by edgeR's quasi-likelihood model."""
     contrast, config = context.partition_key, study.study.config
     design = contrast_design(study, contrast)
     counts, names = _contrast_counts(study, design), gene_names(study)
-    fit = read_fit(design_fit["fit"])
-    deseq2 = wald_test(fit, design.weights, alpha=config.thresholds.fdr)
-    deseq2["shrunken_log2_fold_change"] = shrink_deseq2(counts, design.matrix, fit, design.weights)
+    of_levels = study.contrasts[contrast].formula is None
+    compared = (*design.reference_samples, *design.target_samples) if of_levels else ()
+    deseq2 = _deseq2_results(read_fit(design_fit["fit"]), design, counts, compared, config.thresholds.fdr)
     frames = [results_frame(contrast, "deseq2", deseq2, names)]
     if "edger" in config.engines:
-        frames.append(results_frame(contrast, "edger", edger_ql(counts, design.matrix, design.weights), names))
+        edger = edger_ql(counts, design.matrix, design.weights, reduced_design=design.reduced).assign(test="ql_f")
+        frames.append(results_frame(contrast, "edger", edger, names))
     results = pd.concat(frames, ignore_index=True)
     figure = volcano_figure(frames[0], fdr=config.thresholds.fdr, log2_fold_change=config.thresholds.log2_fold_change)
     return finish(

@@ -62,7 +62,7 @@ def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> 
     """The verdict on every marker hypothesis that this contrast can speak to, with its reason in one sentence."""
     contrast = context.partition_key
     design = contrast_design(study, contrast)
-    samples = list(design.matrix.index)
+    samples = [*design.reference_samples, *design.target_samples]
     counts = read_counts(study, samples)
     where = {"sample_id": samples}
     frame = judge_markers(

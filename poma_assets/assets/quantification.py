@@ -1,11 +1,11 @@
 """From alignments to gene counts and their quality, sample by sample."""
 
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import dagster as dg
 import pandas as pd
 
+from poma_assets.assets.given_counts import given_counts_path, read_given_matrix, read_given_sample
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.parameters import sample_row
 from poma_assets.partitions import SAMPLES
@@ -14,7 +14,6 @@ from poma_assets.science.count_tables import (
     parse_featurecounts,
     parse_featurecounts_summary,
     parse_htseq_counts,
-    parse_per_sample_counts,
 )
 from poma_assets.science.quality_gates import evaluate_quality, parse_thresholds
 from poma_assets.science.star_logs import parse_reads_per_gene
@@ -49,13 +48,6 @@ def _assignment_frame(sample: str, counter: str, categories: dict[str, int]) -> 
     )
 
 
-def given_counts_path(study: StudyResource, sample: str) -> Path | None:
-    """Path of the count table that the sheet gives instead of reads; None for a sample with reads."""
-    units = study.sheet.units
-    given = [text for text in units.loc[units["sample_id"] == sample, "counts"] if isinstance(text, str)]
-    return study.study.resolve_unit_path(given[0]) if given else None
-
-
 def used_strandedness(study: StudyResource, sample: str) -> CountingStrandedness:
     """Strandedness that the counters are given for this sample."""
     used = str(study.warehouse.read("strandedness", {"sample_id": sample})["used"].iloc[0])
@@ -84,7 +76,9 @@ def gene_counts(context: dg.AssetExecutionContext, study: StudyResource, alignme
     sample = context.partition_key
     given = given_counts_path(study, sample)
     if given is not None:
-        return _finish_counts(context, study, "given", parse_per_sample_counts(given.read_text(), source=str(given)))
+        table = read_given_sample(study, given)
+        metadata = {"counted by": table.program, "notes": "; ".join(table.notes) or "none"}
+        return _finish_counts(context, study, "given", table.counts, metadata=metadata)
     strandedness = used_strandedness(study, sample)
     if study.study.config.counter == "star":
         path = alignments["reads_per_gene"]
@@ -167,7 +161,9 @@ def sample_quality(context: dg.AssetExecutionContext, study: StudyResource) -> S
     path = data_file("markers", "qc_thresholds.tsv")
     thresholds = parse_thresholds(path.read_text(), source=path.name, profile=config.profile)
     own_rules = {metric: rule.model_dump() for metric, rule in config.quality.items()}
-    metrics = sample_metrics(study.warehouse, sample, sample_row(study, sample))
+    matrix = read_given_matrix(study)
+    given = None if matrix is None else matrix.counts[sample]
+    metrics = sample_metrics(study.warehouse, sample, sample_row(study, sample), given)
     frame = evaluate_quality(sample, metrics, thresholds, overrides=own_rules)
     worst = frame.loc[frame["status"].isin(["fail", "warn"]), ["metric", "status"]]
     summary = ", ".join(f"{metric} {status}" for metric, status in worst.itertuples(index=False))

@@ -8,8 +8,11 @@ import pandas as pd
 
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import SAMPLES
+from poma_assets.reports.design_figure import design_figure
+from poma_assets.reports.figures import markdown_image
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.contrasts import contrasts_frame
+from poma_assets.science.design_doctor import DesignReport, examine_design
 from poma_assets.science.fastqc_report import parse_fastqc_data
 from poma_assets.science.trimming_reports import parse_cutadapt_json, parse_fastp_json
 from poma_assets.storage.staging import staged_directory
@@ -34,11 +37,29 @@ def sample_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     )
 
 
-@pipeline_asset(kinds={"csv", "duckdb"})
+def examine_designs(study: StudyResource) -> list[DesignReport]:
+    """What the design doctor says of every contrast as declared, before any sample is measured."""
+    table, vehicle = study.sheet.design_table(), study.study.config.vehicle
+    return [examine_design(contrast, table, vehicle=vehicle) for contrast in study.contrasts.values()]
+
+
+@pipeline_asset(kinds={"csv", "duckdb"}, deps=["sample_sheet"], code_version="2")
 def contrast_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """The declared contrasts, validated against the sheet. Positive fold change is higher in the target."""
+    """The declared contrasts with the design doctor's findings. Positive fold change is higher in the target."""
     frame = contrasts_frame(list(study.contrasts.values()), study.sheet, study.study.config.vehicle)
-    return finish(context, study, tables={"contrasts": frame}, metadata={"contrasts": len(frame)})
+    reports = examine_designs(study)
+    findings = [
+        (report.contrast_id, finding.severity, finding.code, finding.sentence)
+        for report in reports
+        for finding in report.findings
+    ]
+    columns = ["contrast_id", "severity", "code", "sentence"]
+    metadata: dict[str, object] = {"contrasts": len(frame)}
+    if reports:
+        figure = design_figure(reports, study.sheet.design_table())
+        metadata["designs"] = dg.MetadataValue.md(markdown_image(figure, "samples of every contrast"))
+    tables = {"contrasts": frame, "design_findings": pd.DataFrame(findings, columns=columns, dtype=object)}
+    return finish(context, study, tables=tables, metadata=metadata)
 
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastq"})

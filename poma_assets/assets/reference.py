@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from poma_assets.assets.given_counts import given_genes
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.planning import digest
 from poma_assets.resources import Files, StudyResource
@@ -89,7 +90,10 @@ def _contigs(genome: Files) -> dict[str, int]:
 
 @pipeline_asset(kinds={"gtf", "duckdb"})
 def gene_table(context: dg.AssetExecutionContext, study: StudyResource, annotation: Files) -> Step:
-    """Genes of the annotation with symbol, biotype, place and length of the union of their exons."""
+    """Genes of the annotation: symbol, biotype, place, length of the union of exons. Without one: symbols only."""
+    if "gtf" not in annotation:
+        genes = given_genes(study)
+        return finish(context, study, tables={"genes": genes}, metadata={"genes": len(genes), "annotation": "none"})
     with _text_lines(annotation["gtf"]) as lines:
         genes = parse_gtf_genes(lines, source=str(annotation["gtf"]))
     return finish(context, study, tables={"genes": genes}, metadata={"genes": len(genes)})

@@ -26,6 +26,28 @@ def contrasts_are_declared(study: StudyResource) -> dg.AssetCheckResult:
     return outcome([], severity=WARN, expected="at least one contrast", checked=len(contrasts))
 
 
+def _findings(study: StudyResource, severity: str) -> list[str]:
+    rows = study.warehouse.read("design_findings")
+    chosen = rows.loc[rows["severity"] == severity]
+    return [f"{row.contrast_id}: {row.sentence}" for row in chosen.itertuples()]
+
+
+@dg.asset_check(asset="contrast_sheet")
+def designs_can_be_estimated(study: StudyResource) -> dg.AssetCheckResult:
+    """Every declared contrast can be told from its blocking factors, with replicates left to measure the variation."""
+    contrasts = len(study.warehouse.read("contrasts"))
+    rule = "full rank and residual degrees of freedom, known before anything is aligned"
+    return outcome(_findings(study, "error"), expected=rule, contrasts=contrasts)
+
+
+@dg.asset_check(asset="contrast_sheet")
+def designs_are_sound(study: StudyResource) -> dg.AssetCheckResult:
+    """No design is weak: replicates enough, arms comparable, vehicle time-matched, no technical repeats."""
+    contrasts = len(study.warehouse.read("contrasts"))
+    rule = "no warning of the design doctor"
+    return outcome(_findings(study, "warning"), severity=WARN, expected=rule, contrasts=contrasts)
+
+
 @dg.asset_check(asset="raw_reads", partitions_def=SAMPLES, blocking=True)
 def raw_read_files_are_in_place(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Every read file of the sample is where its record says, with the recorded size."""
@@ -72,6 +94,8 @@ def adapters_are_removed(context: dg.AssetCheckExecutionContext, study: StudyRes
 CHECKS = [
     rna_quality_is_recorded,
     contrasts_are_declared,
+    designs_can_be_estimated,
+    designs_are_sound,
     raw_read_files_are_in_place,
     most_read_pairs_survive_trimming,
     most_raw_reads_are_above_q30,

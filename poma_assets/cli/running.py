@@ -26,6 +26,9 @@ _PHASES = {
 }
 
 
+_MARKS = {"ok": "[green]ok[/]   ", "note": "[dim]note[/] ", "warning": "[yellow]warn[/] ", "error": "[red]error[/]"}
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(check)
@@ -38,9 +41,11 @@ def check(study: StudyOption = None) -> None:
     """Validate sheet, contrasts, designs, reference and tools. Runs nothing."""
     from poma_assets.preflight import check_study
 
-    for line in check_study(open_study(study)):
-        mark = "[yellow]warn[/]" if line.startswith("warning") else "[green]ok[/]  "
-        out.print(f"{mark} {escape(line.removeprefix('warning, ').removeprefix('warning: '))}", soft_wrap=True)
+    lines = check_study(open_study(study))
+    for line in lines:
+        out.print(f"{_MARKS[line.severity]} {escape(line.text)}", soft_wrap=True)
+    if any(line.severity == "error" for line in lines):
+        raise typer.Exit(2)
 
 
 def plan(study: StudyOption = None, as_json: JsonOption = False) -> None:
@@ -69,7 +74,7 @@ def run(
     htseq: Annotated[bool, typer.Option("--htseq", help="Count by htseq-count too.")] = False,
 ) -> None:
     """Run what is stale, as Dagster runs; what is up to date is reused."""
-    from poma_assets.preflight import check_study
+    from poma_assets.preflight import require_sound
 
     if until not in _PHASES:
         raise InputError("--until is unknown", found=until, expected=", ".join(_PHASES))
@@ -79,7 +84,7 @@ def run(
     for name in wanted or []:
         if name not in known:
             raise InputError("--samples names an unknown sample", found=name, expected=", ".join(sorted(known)))
-    check_study(resource)
+    require_sound(resource)
     summary = launch(resource, samples=wanted, jobs=jobs, until=_PHASES[until], htseq=htseq)
     tell(resource, summary)
     if not summary.succeeded:

@@ -28,13 +28,13 @@ def demo(
 ) -> None:
     """Simulate a study with planted truth, run the whole chain on it, and compare the verdicts with the truth."""
     from poma_assets.planted_truth import compare_with_truth
-    from poma_assets.preflight import check_study
+    from poma_assets.preflight import require_sound
 
     begun = time.monotonic()
     if not (directory / "poma.yaml").is_file():
         _simulate(directory, "demo", seed)
     resource = open_study(directory)
-    check_study(resource)
+    require_sound(resource)
     summary = launch(resource, jobs=jobs)
     if summary.succeeded:
         verdicts = read_verdicts(resource)

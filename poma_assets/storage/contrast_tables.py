@@ -6,6 +6,14 @@ from poma_assets.storage.table_declaration import CONTRAST_COLUMN, GENE_COLUMN, 
 
 CONTRAST_TABLES = (
     make_table(
+        "design_findings",
+        "What the design doctor says of each contrast as declared",
+        f"""{CONTRAST_COLUMN}
+        severity VARCHAR error, warning or note
+        code VARCHAR short name of the finding
+        sentence VARCHAR what was found, which samples, what to do""",
+    ),
+    make_table(
         "design_fit",
         "The samples and design of each contrast",
         f"""{CONTRAST_COLUMN}
@@ -37,7 +45,8 @@ CONTRAST_TABLES = (
         base_mean DOUBLE mean normalised count (deseq2), mean CPM (edger)
         log2_fold_change DOUBLE unshrunken; positive is higher in target
         standard_error DOUBLE of the log2 fold change; NULL for edger
-        statistic DOUBLE Wald z (deseq2), F (edger)
+        test VARCHAR wald or lrt (deseq2), ql_f (edger)
+        statistic DOUBLE Wald z or likelihood-ratio chi-square (deseq2), F (edger)
         p_value DOUBLE two-sided
         p_adjusted DOUBLE Benjamini-Hochberg
         shrunken_log2_fold_change DOUBLE apeglm; NULL where not computed

@@ -16,13 +16,17 @@ Metrics = dict[str, tuple[float | None, str]]
 """Metric -> (value or None when not recorded or not assessed, source)."""
 
 
-def sample_metrics(warehouse: Warehouse, sample: str, row: Mapping[str, Any]) -> Metrics:
+def sample_metrics(
+    warehouse: Warehouse, sample: str, row: Mapping[str, Any], given_counts: pd.Series | None = None
+) -> Metrics:
     """Gather the metrics of a sample.
 
     Parameters
     ----------
     row
         The sample's row of the table ``samples``.
+    given_counts
+        Counts by gene id where the study begins at a matrix; otherwise those of the table ``gene_counts``.
 
     Returns
     -------
@@ -54,33 +58,42 @@ def sample_metrics(warehouse: Warehouse, sample: str, row: Mapping[str, Any]) ->
             _number(aligned["uniquely_mapped_pct"].iloc[0]),
             "alignment_quality",
         )
-    metrics.update(_count_metrics(warehouse, where))
+    metrics.update(_assignment_metric(warehouse, where))
+    metrics.update(_count_metrics(warehouse, _counts(warehouse, where) if given_counts is None else given_counts))
     metrics.update(_strandedness_metric(warehouse, where))
     return metrics
 
 
-def _count_metrics(warehouse: Warehouse, where: Mapping[str, str]) -> Metrics:
-    metrics: Metrics = {}
-    counts = warehouse.read("gene_counts", where)
-    counts = counts.loc[counts["counter"] != "htseq"]
+def _assignment_metric(warehouse: Warehouse, where: Mapping[str, str]) -> Metrics:
     assignment = warehouse.read("count_assignment", {**where, "counter": "featurecounts"})
-    if len(assignment):
-        fragments = assignment.set_index("category")["fragments"]
-        considered = fragments[~fragments.index.isin(["Unassigned_Unmapped", "Unassigned_MultiMapping"])].sum()
-        if considered:
-            assigned_pct = 100 * float(fragments["Assigned"]) / float(considered)
-            metrics["assigned_pct"] = (assigned_pct, "count_assignment, featureCounts")
-    total = float(counts["count"].sum())
+    if not len(assignment):
+        return {}
+    fragments = assignment.set_index("category")["fragments"]
+    considered = fragments[~fragments.index.isin(["Unassigned_Unmapped", "Unassigned_MultiMapping"])].sum()
+    if not considered:
+        return {}
+    assigned_pct = 100 * float(fragments["Assigned"]) / float(considered)
+    return {"assigned_pct": (assigned_pct, "count_assignment, featureCounts")}
+
+
+def _counts(warehouse: Warehouse, where: Mapping[str, str]) -> pd.Series:
+    rows = warehouse.read("gene_counts", where)
+    return rows.loc[rows["counter"] != "htseq"].set_index("gene_id")["count"]
+
+
+def _count_metrics(warehouse: Warehouse, counts: pd.Series) -> Metrics:
+    metrics: Metrics = {}
+    total = float(counts.sum())
     if not total:
         return metrics
-    metrics["genes_detected"] = (float((counts["count"] / total * 1e6 >= 1).sum()), "gene_counts, CPM >= 1")
+    metrics["genes_detected"] = (float((counts / total * 1e6 >= 1).sum()), "gene_counts, CPM >= 1")
     genes = warehouse.read("genes", columns=["gene_id", "chromosome", "biotype"])
     for metric, chosen in (
         ("mitochondrial_pct", genes["chromosome"].isin(MITOCHONDRIAL_CONTIGS)),
         ("rrna_pct", genes["biotype"].isin(RIBOSOMAL_BIOTYPES)),
     ):
         if chosen.any():
-            share = counts.loc[counts["gene_id"].isin(set(genes.loc[chosen, "gene_id"])), "count"].sum()
+            share = counts[counts.index.isin(set(genes.loc[chosen, "gene_id"]))].sum()
             metrics[metric] = (100 * float(share) / total, "gene_counts")
     return metrics
 
