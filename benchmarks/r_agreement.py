@@ -34,6 +34,7 @@ TARGETS = {
     "edgeR: Jaccard, FDR and abs(log2FC) > 1": (0.999, True),
     "edgeR: median absolute difference of log2FC": (1e-4, False),
     "edgeR: share of genes whose p is missing on one side": (0.005, False),
+    "edgeR: share of genes whose adjusted p is missing on one side": (0.005, False),
 }
 
 

@@ -30,6 +30,7 @@ class Study:
     scatter: float = 0.6
     outliers: int = 0
     zero_in_every_gene: bool = False
+    rising_dispersion: bool = False
     replicates: int = 1
 
     def samples(self) -> pd.DataFrame:
@@ -60,6 +61,7 @@ STUDIES = {
         outliers=6,
     ),
     "n100_two_batches": Study({**CONDITION, **BATCH}, DRUG, replicates=25, log_mean=3.5, genes=200, outliers=10),
+    "n8_rising_dispersion": Study(CONDITION, DRUG, replicates=4, rising_dispersion=True),
 }
 
 
@@ -71,7 +73,8 @@ def draw(study: Study, samples: pd.DataFrame, rng: np.random.Generator) -> tuple
     """Return counts (genes x samples) and truth: log-normal means, dispersions that scatter around a trend."""
     genes = study.genes
     mean = np.exp(rng.normal(study.log_mean, 1.8, genes))
-    dispersion = (0.03 + 2.0 / mean) * np.exp(rng.normal(0.0, study.scatter, genes))
+    trend = 0.02 + 0.05 * np.sqrt(mean / 100) if study.rising_dispersion else 0.03 + 2.0 / mean
+    dispersion = trend * np.exp(rng.normal(0.0, study.scatter, genes))
     truth = pd.DataFrame({"mean": mean, "dispersion": dispersion, "planted": ""}, index=ids("gene", genes))
     log2 = np.repeat(np.log2(mean)[:, None], len(samples), axis=1)
     for name, levels in study.planted.items():

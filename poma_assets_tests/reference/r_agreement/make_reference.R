@@ -29,8 +29,10 @@ for (study in unique(tests$study)) {
     "betaConv"), names(genes))]
   save(genes, file.path(study, "genes.tsv.gz"))
   f <- dispersionFunction(dds)
-  trends <- rbind(trends, data.frame(study = study, size_factors = method, kind = attr(f, "fitType"), asymptote = attr(f, "coefficients")[1],
-    extra = attr(f, "coefficients")[2], variance_log_residuals = attr(f, "varLogDispEsts"),
+  coefficients <- attr(f, "coefficients")
+  if (is.null(coefficients)) coefficients <- c(NA, NA)
+  trends <- rbind(trends, data.frame(study = study, size_factors = method, kind = attr(f, "fitType"),
+    asymptote = coefficients[1], extra = coefficients[2], variance_log_residuals = attr(f, "varLogDispEsts"),
     prior_variance = attr(f, "dispPriorVar")))
   y <- DGEList(counts)
   y <- y[filterByExpr(y, design), , keep.lib.sizes = FALSE]
@@ -50,10 +52,9 @@ for (study in unique(tests$study)) {
       table <- results(dds, contrast = weights, alpha = alpha)
     }
     save(table, file.path(study, paste0(test$test, ".deseq2.tsv.gz")))
-    if (test$reduced == "") {
-      tested <- glmQLFTest(quasi, contrast = weights)
-      save(topTags(tested, n = Inf, sort.by = "none")$table, file.path(study, paste0(test$test, ".edger_ql.tsv.gz")))
-    }
+    tested <- if (test$reduced == "") glmQLFTest(quasi, contrast = weights) else
+      glmQLFTest(quasi, coef = setdiff(colnames(design), colnames(reduced)))
+    save(topTags(tested, n = Inf, sort.by = "none")$table, file.path(study, paste0(test$test, ".edger_ql.tsv.gz")))
   }
 }
 rownames(trends) <- NULL
