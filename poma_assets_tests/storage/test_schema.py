@@ -46,6 +46,7 @@ def test_the_tables_that_users_rely_on_are_declared() -> None:
         "base_mean",
         "log2_fold_change",
         "standard_error",
+        "test",
         "statistic",
         "p_value",
         "p_adjusted",
