@@ -239,7 +239,7 @@ def _refuse(wrong: NDArray[np.bool_], values: NDArray[np.float64], place: Place,
         first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         value = values[first]
         others = int(wrong.sum()) - 1
-        shown = None if np.isnan(value) else f"{value:g}"
+        shown = None if np.isnan(value) else f"{value:.16g}"
         if others:
             more = f"{others:,} more such value{'s' if others > 1 else ''}"
             shown = f"{shown}, and {more}" if shown else f"it and {more}"
@@ -264,7 +264,7 @@ def _refuse_other_unit(values: NDArray[np.float64], fractional: NDArray[np.bool_
     raise CountsError(
         f"these are not counts: {looks}",
         where=place(int(first[0]), int(first[1])),
-        found=f"{values[first]:g}",
+        found=f"{values[first]:.10g}",
         expected=RAW_COUNTS,
         fix="Give the raw counts of the same data; they cannot be computed back from such values",
     )
@@ -275,7 +275,7 @@ def _fractional(values: NDArray[np.float64], fractional: NDArray[np.bool_], plac
     return CountsError(
         "counts with decimals: they look like estimated counts (RSEM, salmon, kallisto) or normalised ones",
         where=place(int(first[0]), int(first[1])),
-        found=f"{values[first]:g}; {int(fractional.sum()):,} of {values.size:,} values have decimals",
+        found=f"{values[first]:.10g}; values with decimals: {int(fractional.sum()):,} of {values.size:,}",
         expected=RAW_COUNTS,
         fix="Give raw counts, or write `round_counts: true` in poma.yaml if these are estimated counts",
     )

@@ -142,7 +142,7 @@ def test_matrix(text):
         ("gene\tS1\tS2\nIRF4\t1\t2\nMYC\t3\t-1\n", r"line 3, column S2: a count is negative \(found -1"),
         (
             "gene\tS1\tS2\nIRF4\t1.5\t2\nMYC\t3\t1\n",
-            r"line 2, column S1: counts with decimals.*1.5; 1 of 4 .*round_counts: true",
+            r"line 2, column S1: counts with decimals.*1.5; values with decimals: 1 of 4;.*round_counts: true",
         ),
         ("gene\tS1\tS2\nIRF4\t1\t2\nMYC\t3\tNA\n", "line 3, column S2: a count is missing"),
         ("gene\tS1\tS2\nIRF4\t1\t2\nMYC\t\t4\n", "line 3, column S1: a count is missing"),

@@ -229,6 +229,7 @@ def _quiet_pyedger() -> Iterator[None]:
         np.errstate(divide="ignore", invalid="ignore", over="ignore"),
     ):
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(pyedger|scipy|numpy)\b")
+        warnings.filterwarnings("ignore", message="More than half of residual variances are exactly zero")
         yield
 
 
@@ -238,7 +239,7 @@ def _require_enough(matrix: pd.DataFrame, keep: np.ndarray) -> None:
             "Too few genes have enough counts for edgeR",
             found=f"{int(keep.sum())} of {len(matrix)} genes pass its filter (filterByExpr)",
             expected=f"{FEWEST_GENES} at least",
-            fix="Rely on DESeq2 for this contrast",
+            fix="Rely on DESeq2's results of this contrast, if it has any",
         )
     empty = matrix.columns[matrix.loc[keep].sum(axis=0) == 0]
     if len(empty):

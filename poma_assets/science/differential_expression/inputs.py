@@ -77,7 +77,7 @@ def _as_numbers(design: pd.DataFrame) -> pd.DataFrame:
         raise DesignError(
             "The design has missing values",
             found=f"no value of {listing(design.columns[missing.any(axis=0)])} for "
-            f"sample {listing(design.index[missing.any(axis=1)])}",
+            f"{listing(design.index[missing.any(axis=1)])}",
             expected="a number for every sample",
             fix="Fill the metadata of these samples in the sheet, or leave them out of the contrast",
         )
