@@ -201,7 +201,12 @@ def _require_names(counts: pd.DataFrame, wanted: Sequence[str]) -> None:
     for what, names in (("sample", counts.columns), ("gene", counts.index), ("sample of the design", pd.Index(wanted))):
         repeated = names[names.duplicated()].unique()
         if len(repeated):
-            raise CountsError(f"a {what} is there twice", found=listing(repeated), expected=f"every {what} once")
+            raise CountsError(
+                f"a {what} is there twice",
+                found=listing(repeated),
+                expected=f"every {what} once",
+                fix="Give one of the two another name, or leave it out",
+            )
     missing = [name for name in wanted if name not in counts.columns]
     if missing:
         raise CountsError(
@@ -239,7 +244,7 @@ def _refuse(wrong: NDArray[np.bool_], values: NDArray[np.float64], place: Place,
         first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         value = values[first]
         others = int(wrong.sum()) - 1
-        shown = None if np.isnan(value) else f"{value:.16g}"
+        shown = None if np.isnan(value) else f"{value:.16g}" if values.dtype.kind == "f" else str(value)
         if others:
             more = f"{others:,} more such value{'s' if others > 1 else ''}"
             shown = f"{shown}, and {more}" if shown else f"it and {more}"
