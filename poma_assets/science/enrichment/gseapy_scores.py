@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 _LEAST_PERMUTATIONS = 1
@@ -28,7 +27,8 @@ def gseapy_scores(ranking: pd.Series[float], sets: Mapping[str, Sequence[str]]) 
     import gseapy
 
     result = gseapy.prerank(
-        rnk=_without_ties(ranking.sort_values(ascending=False, kind="stable")),
+        rnk=ranking.sort_values(ascending=False, kind="stable"),
+        ascending=None,  # gseapy would sort again and leave the order of ties open
         gene_sets={name: list(genes) for name, genes in sets.items()},
         min_size=1,
         max_size=len(ranking),
@@ -40,11 +40,3 @@ def gseapy_scores(ranking: pd.Series[float], sets: Mapping[str, Sequence[str]]) 
         verbose=False,
     )
     return {str(row["Term"]): float(row["ES"]) for row in result.res2d.to_dict("records")}
-
-
-def _without_ties(ordered: pd.Series[float]) -> pd.Series[float]:
-    """A descending ranking with ties parted in the last bit: gseapy sorts again, in arbitrary order among ties."""
-    values = ordered.to_numpy(dtype=np.float64, copy=True)
-    for position in range(1, len(values)):
-        values[position] = min(values[position], np.nextafter(values[position - 1], -np.inf))
-    return pd.Series(values, ordered.index)

@@ -19,8 +19,8 @@ TABLE = """entrez_id\tgene_symbol\tensembl_gene_id
 KNOWN = {"IRF4", "MYC", "NSEP1", "CRBN", "C1orf54", "ENSG00000151092"}
 BY_GENE_ID = {
     "ENSG00000137265": "IRF4",
-    "ENSG00000136997.17": "MYC",
-    "ENSG00000065978": "NSEP1",  # the study's annotation has the old symbol of YBX1
+    "ENSG00000136997": "MYC",
+    "ENSG00000065978.19": "NSEP1",  # the study's annotation has the old symbol of YBX1
     "ENSG00000999999": "CRBN",
     "ENSG00000118292": "C1orf54",
     "ENSG00000151092": "ENSG00000151092",  # no symbol in the annotation
