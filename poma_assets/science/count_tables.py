@@ -74,7 +74,7 @@ def parse_featurecounts(text: str, *, source: str) -> pd.Series[int]:
     CountsError
         It is not such a table, or a count is not a whole number.
     """
-    matrix = parse_count_matrix(text, source=source)
+    matrix = parse_count_table(text, source=source).counts
     if matrix.shape[1] != 1 or not is_featurecounts(text):
         raise CountsError(
             "this is not a featureCounts table of one sample",
@@ -115,11 +115,6 @@ def parse_htseq_counts(text: str, *, source: str) -> tuple[pd.Series[int], dict[
         )
     summary = {str(name): int(count) for name, count in table.loc[special, "count"].items()}
     return normalise_gene_ids(table[~special], source=source)["count"], summary
-
-
-def parse_per_sample_counts(text: str, *, source: str, strandedness: str = "auto") -> pd.Series[int]:
-    """Return the counts of `parse_sample_counts`, estimates refused."""
-    return parse_sample_counts(text, source=source, strandedness=strandedness).counts
 
 
 def parse_sample_counts(
@@ -173,11 +168,6 @@ def parse_sample_counts(
         )
     table = read_numbers(text, source=source, columns=("gene_id", "count"), header=None)
     return _sample_counts(table, "two columns", round_fractional)
-
-
-def parse_count_matrix(text: str, *, source: str, round_fractional: bool = False) -> pd.DataFrame:
-    """Return the counts of `parse_count_table`: genes x samples, int64, index ``gene_id``."""
-    return parse_count_table(text, source=source, round_fractional=round_fractional).counts
 
 
 def parse_count_table(text: str, *, source: str, round_fractional: bool = False) -> CountMatrix:

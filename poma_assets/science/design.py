@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from poma_assets.science.confounding import explain_rank_deficiency
 from poma_assets.science.contrast_formulas import base_level, least_squares_weights
 from poma_assets.science.contrasts_file import Contrast
-from poma_assets.science.count_validation import validate_counts as validate_counts
 from poma_assets.science.design_findings import Finding, size_findings
 from poma_assets.science.design_model import Model, assemble_model
 from poma_assets.science.errors import DesignError

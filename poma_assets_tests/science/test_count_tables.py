@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poma_assets.science.count_tables import (
-    parse_count_matrix,
+    parse_count_table,
     parse_featurecounts,
     parse_featurecounts_summary,
     parse_htseq_counts,
-    parse_per_sample_counts,
+    parse_sample_counts,
 )
 from poma_assets.science.errors import CountsError
 
@@ -37,7 +37,7 @@ def as_dict(counts: pd.Series) -> dict[str, int]:
 def test_featurecounts():
     counts = parse_featurecounts(FEATURECOUNTS, source="x")
     assert as_dict(counts) == {"ENSG00000137265": 17, "ENSG00000136997": 0, "novel.1": 5}
-    assert as_dict(parse_per_sample_counts(FEATURECOUNTS, source="x")) == as_dict(counts)
+    assert as_dict(parse_sample_counts(FEATURECOUNTS, source="x").counts) == as_dict(counts)
 
 
 def test_featurecounts_of_several_samples_is_a_matrix():
@@ -45,7 +45,7 @@ def test_featurecounts_of_several_samples_is_a_matrix():
         line + ("\tS2.bam" if line.startswith("Geneid") else "" if line.startswith("#") else "\t2") + "\n"
         for line in FEATURECOUNTS.splitlines()
     )
-    assert parse_count_matrix(text, source="x").to_dict("list") == {"S1.bam": [17, 0, 5], "S2.bam": [2, 2, 2]}
+    assert parse_count_table(text, source="x").counts.to_dict("list") == {"S1.bam": [17, 0, 5], "S2.bam": [2, 2, 2]}
     with pytest.raises(CountsError, match=r"not a featureCounts table of one sample \(found 2 columns"):
         parse_featurecounts(text, source="x")
 
@@ -62,7 +62,7 @@ def test_htseq():
     counts, summary = parse_htseq_counts(HTSEQ, source="x")
     assert as_dict(counts) == {"ENSG00000137265": 17, "ENSG00000136997": 0}
     assert summary == {"__no_feature": 9, "__ambiguous": 1, "__not_aligned": 0}
-    assert as_dict(parse_per_sample_counts(HTSEQ, source="x")) == as_dict(counts)
+    assert as_dict(parse_sample_counts(HTSEQ, source="x").counts) == as_dict(counts)
 
 
 def test_htseq_with_gene_names():
@@ -89,7 +89,7 @@ def test_htseq_without_its_last_lines_is_incomplete():
     ],
 )
 def test_star_column(strandedness, expected):
-    assert as_dict(parse_per_sample_counts(STAR, source="x", strandedness=strandedness)) == expected
+    assert as_dict(parse_sample_counts(STAR, source="x", strandedness=strandedness).counts) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_star_column(strandedness, expected):
     ],
 )
 def test_two_columns(text):
-    assert as_dict(parse_per_sample_counts(text, source="x")) == {"IRF4": 3, "MYC": 0}
+    assert as_dict(parse_sample_counts(text, source="x").counts) == {"IRF4": 3, "MYC": 0}
 
 
 def test_unknown_kind_of_table():
     with pytest.raises(CountsError, match=r"not recognised \(found 4 columns"):
-        parse_per_sample_counts("gene\tS1\tS2\tS3\nIRF4\t1\t2\t3\n", source="x")
+        parse_sample_counts("gene\tS1\tS2\tS3\nIRF4\t1\t2\t3\n", source="x")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_unknown_kind_of_table():
     ],
 )
 def test_matrix(text):
-    matrix = parse_count_matrix(text, source="x")
+    matrix = parse_count_table(text, source="x").counts
     assert matrix.index.name == "gene_id"
     assert (matrix.dtypes == np.int64).all()
     assert matrix.to_dict() == {"S 1": {"IRF4": 3, "MYC": 0}, "2-S": {"IRF4": 4, "MYC": 1}}
@@ -158,7 +158,7 @@ def test_matrix(text):
 )
 def test_refused_matrices(text, message):
     with pytest.raises(CountsError, match=message):
-        parse_count_matrix(text, source="x")
+        parse_count_table(text, source="x")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_refused_matrices(text, message):
     ],
 )
 def test_versions_of_ensembl_ids_only(gene_id, stripped):
-    assert list(parse_per_sample_counts(f"{gene_id}\t3\n", source="x").index) == [stripped]
+    assert list(parse_sample_counts(f"{gene_id}\t3\n", source="x").counts.index) == [stripped]
 
 
 @settings(max_examples=50, deadline=None)
@@ -184,5 +184,5 @@ def test_versions_of_ensembl_ids_only(gene_id, stripped):
 def test_any_matrix_comes_back_as_written(rows, separator):
     lines = [separator.join(["gene_id", "a", "b", "c"])]
     lines += [separator.join([f"G{i}", *map(str, row)]) for i, row in enumerate(rows)]
-    matrix = parse_count_matrix("\n".join(lines), source="x")
+    matrix = parse_count_table("\n".join(lines), source="x").counts
     assert matrix.to_numpy().tolist() == rows

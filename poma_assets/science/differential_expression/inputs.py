@@ -109,6 +109,3 @@ def _require_fittable(design: pd.DataFrame) -> None:
             expected=f"at least {coefficients + 1} samples",
             fix="Add biological replicates",
         )
-
-
-require_counts = validate_counts

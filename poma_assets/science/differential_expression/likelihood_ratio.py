@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from poma_assets.science.count_validation import validate_counts
 from poma_assets.science.differential_expression.contrast_tests import (
     contrast_effect,
     counts_of_fit,
     results_table,
 )
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
-from poma_assets.science.differential_expression.inputs import require_counts
 from poma_assets.science.differential_expression.negative_binomial import fit_coefficients, log_likelihood
 from poma_assets.science.errors import CountsError, DesignError
 
@@ -87,7 +87,7 @@ def _require_counts_of_fit(fit: Deseq2Fit, counts: pd.DataFrame) -> pd.DataFrame
     missing = [sample for sample in fit.sample_ids if sample not in named.columns]
     if missing:
         raise CountsError("A sample of the fitted design has no counts", where=f"sample {missing[0]}")
-    matrix = require_counts(named[list(fit.sample_ids)])
+    matrix = validate_counts(named[list(fit.sample_ids)])
     if tuple(matrix.index) != fit.gene_ids:
         raise CountsError(
             "The counts have other genes, or another order of genes, than those that the fit was made from",
