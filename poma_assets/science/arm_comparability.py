@@ -105,7 +105,7 @@ def imbalance(comparison: Comparison) -> list[Finding]:
             f"Measure both arms in every {factor}, or be ready to find large effects only"
         )
         findings.append(Finding("warning" if inflation >= LARGE_INFLATION else "note", "imbalance", sentence))
-    if comparison.contrast.formula is None:
+    if comparison.contrast.formula is None and np.isfinite(inflation):
         estimate = least_squares_weights(comparison.model.matrix, comparison.model.weights)
         idle = [sample for sample in comparison.sides.index if estimate[sample] == 0]
         if idle:
@@ -129,7 +129,7 @@ def standard_error_inflation(comparison: Comparison) -> float:
     ones = np.ones((len(whole), 1))
     if _rank(np.column_stack([whole, ones])) == model.rank and _rank(np.column_stack([alone, ones])) > _rank(alone):
         alone, weights = np.column_stack([alone, ones]), np.append(weights, 0.0)
-    if model.rank < whole.shape[1] or _rank(alone) < alone.shape[1]:
+    if not model.weights.any() or model.rank < whole.shape[1] or _rank(alone) < alone.shape[1]:
         return float("nan")
     variances = [float(w @ np.linalg.inv(x.T @ x) @ w) for x, w in ((whole, model.weights), (alone, weights))]
     return float(np.sqrt(variances[0] / variances[1]))

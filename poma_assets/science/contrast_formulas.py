@@ -85,13 +85,25 @@ def _require_nested(contrast: Contrast, full: pd.DataFrame, reduced: pd.DataFram
         )
 
 
+def needed_columns(contrast: Contrast) -> frozenset[str]:
+    """Columns of the sheet that the formulas of a contrast name.
+
+    Raises
+    ------
+    DesignError
+        A formula cannot be read.
+    """
+    formulas = [formula for formula in (contrast.formula, contrast.reduced) if formula is not None]
+    where = f"contrast {contrast.id}"
+    return frozenset[str]().union(*(formula_variables(formula, where=where) for formula in formulas))
+
+
 def formula_sample_weights(contrast: Contrast, rows: pd.DataFrame, vehicle: Sequence[str] = ()) -> pd.Series:
     """Weight of every sample in the least-squares estimate of a formula contrast (index ``sample_id``).
 
     The contrast ``w`` of the design ``X`` is estimated as ``a . y`` with ``a = X (X'X)^+ w``.
     """
-    where = f"contrast {contrast.id}"
-    needed = formula_variables(contrast.formula or "", where=where) & set(rows.columns)
+    needed = needed_columns(contrast) & set(map(str, rows.columns))
     model = formula_model(contrast, rows.dropna(subset=sorted(needed)), vehicle)
     return least_squares_weights(model.full.matrix, model.weights)
 

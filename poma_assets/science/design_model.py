@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from poma_assets.science.contrast_formulas import base_level, formula_model
+from poma_assets.science.contrast_formulas import base_level, formula_model, needed_columns
 from poma_assets.science.contrasts import arm_samples, select_samples
 from poma_assets.science.contrasts_file import Contrast
 from poma_assets.science.design_findings import Finding
@@ -126,8 +126,9 @@ def _formula_model(contrast: Contrast, rows: pd.DataFrame, vehicle: Sequence[str
             expected="at least 2 samples in each group",
             fix="Correct the subset",
         )
-    variables = sorted(formula_variables(formula, where=where) & set(map(str, rows.columns)))
-    _require_recorded(rows, variables, where)
+    columns = set(map(str, rows.columns))
+    variables = sorted(formula_variables(formula, where=where) & columns)
+    _require_recorded(rows, sorted(needed_columns(contrast) & columns), where)
     built = formula_model(contrast, rows, vehicle)
     ordered = sorted(variables, key=lambda name: name != (contrast.variable or "treatment"))
     return Model(

@@ -123,6 +123,13 @@ def formula_matrix(
         used = fitted.model_spec.term_variables[term]
         columns = frozenset(str(name) for name in used) & frozenset(map(str, table.columns))
         factors.update({names[position]: columns for position in positions})
+    if not names:
+        raise DesignError(
+            "the formula has no term",
+            where=where,
+            found=repr(formula),
+            expected="a formula such as '~ batch + treatment'; '~ 1' has the overall mean alone",
+        )
     matrix = pd.DataFrame(np.asarray(fitted, dtype=float) + 0.0, index=table.index, columns=names)
     _require_finite(matrix, formula, where)
     return FormulaMatrix(matrix, factors)
@@ -304,8 +311,9 @@ def _as_factors(table: pd.DataFrame, base_levels: Mapping[str, str]) -> pd.DataF
         values = table[column]
         if not pd.api.types.is_numeric_dtype(values):
             levels = sorted(set(values))
-            if base_levels.get(column) in levels:
-                levels.sort(key=lambda level, base=base_levels[column]: level != base)  # type: ignore[misc]
+            base = base_levels.get(column)
+            if base is not None and base in levels:
+                levels = [base, *(level for level in levels if level != base)]
             values = pd.Series(pd.Categorical(values, categories=levels), index=table.index)
         columns[column] = values
     return pd.DataFrame(columns, index=table.index)

@@ -340,3 +340,32 @@ def test_dose_trend_by_formula() -> None:
     assert np.linalg.lstsq(design.matrix.to_numpy(), values, rcond=None)[0] @ design.weights == pytest.approx(0.5)
     assert design.reference_samples == ("s0", "s1", "s2", "s3")
     assert (design.n_reference, design.n_target) == (4, 4)
+
+
+def test_what_the_reduced_formula_needs_must_be_recorded() -> None:
+    table = time_course().assign(batch=None)
+    message = refused(replace(TIMES, formula="~ C(time_h) + batch", reduced="~ batch"), table)
+    assert "batch is not recorded for every sample of this contrast" in message
+    assert "batch is not recorded" in refused(replace(TIMES, reduced="~ batch"), table)
+    assert "the formula has no term (found '~ 0'" in refused(replace(TIMES, formula="~ 0"), table)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_swapping_the_levels_turns_the_weights_round(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = pd.concat([three_drugs(4)] * 2).assign(line=list("A" * 12 + "B" * 12))
+    table.index = pd.Index([f"S{i}" for i in rng.permutation(len(table))], name="sample_id")
+    table = table.sample(n=20, random_state=seed)
+    reference, target = rng.choice(["DMSO", "dex", "pom 1-uM"], 2, replace=False)
+    one = replace(DRUG, reference=str(reference), target=str(target), blocking=("batch", "line"))
+    forward = build_design(one, table, ["DMSO"])
+    backward = build_design(replace(one, reference=one.target, target=one.reference), table, ["DMSO"])
+    np.testing.assert_array_equal(forward.weights, -backward.weights)
+    assert forward.key == backward.key
+    assert forward.reference_samples == backward.target_samples
+    values = pd.Series(rng.normal(size=len(table)), index=table.index)
+    effects = [
+        np.linalg.lstsq(design.matrix.to_numpy(), values[design.matrix.index], rcond=None)[0] @ design.weights
+        for design in (forward, build_design(one, table.sample(frac=1, random_state=1), ["DMSO"]))
+    ]
+    assert effects[0] == pytest.approx(effects[1])

@@ -9,7 +9,9 @@ import pytest
 
 from poma_assets.science.confounding import cramers_v
 from poma_assets.science.contrasts import Contrast
+from poma_assets.science.design import build_design
 from poma_assets.science.design_doctor import DesignReport, common_findings, examine_columns, examine_design
+from poma_assets.science.errors import InputError
 
 POM = Contrast("pom", "treatment", "DMSO", "pom", (), None, None, None, None, 2)
 FORMULA = replace(POM, variable=None, reference=None, target=None)
@@ -305,3 +307,50 @@ def test_common_findings_are_said_once() -> None:
     reports = [examine(table), examine(table, replace(POM, id="swap", reference="pom", target="DMSO"))]
     assert [finding.code for finding in common_findings(reports)] == ["column_name"]
     assert common_findings(reports[:1]) == ()
+
+
+LEVELS = {
+    "treatment": ["DMSO", "pom", "dex"],
+    "cell_line": ["A", "B"],
+    "batch": ["1", "2", "10"],
+    "donor": ["d1", "d2", None],
+    "replicate": ["1", "2", None],
+    "run_date": ["m", None],
+    "dose_um": [0.0, 0.1, 10.0],
+    "time_h": [0.0, 24.0, None],
+}
+FORMULAS = {
+    "~ treatment * C(time_h)": ("treatment[pom]", "~ C(time_h)"),
+    "~ log2_dose(dose_um) + batch": ("log2_dose(dose_um)", None),
+    "~ cell_line * treatment": (None, "~ cell_line"),
+    "~ 0 + treatment": ("treatment[pom] - treatment[DMSO]", None),
+    "~ 0": ("x", None),
+    "~ nope": ("x", "~ 1"),
+    "~ donor": ("0,1", "~ run_date"),
+    "~ log2(dose_um)": ("log2(dose_um)", None),
+}
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_the_doctor_never_raises_and_agrees_with_the_fit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 24))
+    columns = {name: [levels[i] for i in rng.integers(len(levels), size=n)] for name, levels in LEVELS.items()}
+    table = pd.DataFrame(columns, index=[f"S{i}_L00{i % 2}" for i in range(n)])
+    kept = rng.random(table.shape[1]) < 0.8
+    table = table.loc[:, kept]
+    contrast = replace(POM, blocking=tuple(name for name in ("batch", "time_h") if rng.random() < 0.5))
+    if seed % 2:
+        formula = list(FORMULAS)[seed // 2 % len(FORMULAS)]
+        contrast = replace(FORMULA, formula=formula, contrast=FORMULAS[formula][0], reduced=FORMULAS[formula][1])
+    report = examine(table, contrast)
+    refused = [finding for finding in report.findings if finding.severity == "error"]
+    try:
+        design = build_design(contrast, table, ["DMSO"])
+    except InputError:
+        assert len(refused) == 1
+    else:
+        assert not refused
+        assert report.coefficients == tuple(design.matrix.columns)
+        assert set(design.warnings) <= {finding.sentence for finding in report.findings}
+    assert int(report.groups["n_samples"].sum()) == n
