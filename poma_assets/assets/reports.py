@@ -89,6 +89,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             response_score=tables["response_score"],
             gene_dispersions=study.warehouse.read("gene_dispersions", {"contrast_id": contrast}),
             design_fit=study.warehouse.read("design_fit", {"contrast_id": contrast}),
+            design_findings=tables["design_findings"],
             samples=tables["samples"],
             marker_expression=study.warehouse.read("normalised_expression", {"gene_id": markers}),
             fdr=thresholds.fdr,

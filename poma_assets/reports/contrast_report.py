@@ -7,12 +7,10 @@ import json
 import pandas as pd
 
 from poma_assets.reports import figures
-from poma_assets.reports.contrast_section import FigureBlock, contrast_section
+from poma_assets.reports.contrast_section import CONTRAST_TABLES, FigureBlock, contrast_section
 from poma_assets.reports.inputs import ContrastReportInputs
 from poma_assets.reports.methods import methods_text
 from poma_assets.reports.rendering import environment, flat_parameters, is_missing, svg
-
-_TABLES = ("de_results", "marker_verdicts", "enrichment", "engine_agreement", "response_score")
 
 
 def render_contrast_report(inputs: ContrastReportInputs) -> str:
@@ -30,7 +28,7 @@ def render_contrast_report(inputs: ContrastReportInputs) -> str:
     """
     section = contrast_section(
         inputs.contrast,
-        {name: inputs.table(name) for name in _TABLES},
+        {name: inputs.table(name) for name in CONTRAST_TABLES},
         index=0,
         fdr=inputs.fdr,
         log2_fold_change=inputs.log2_fold_change,

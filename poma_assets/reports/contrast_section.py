@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _MAX_SETS = 25
+_GRAVE = ("error", "warning")
+
+CONTRAST_TABLES = (
+    "de_results",
+    "marker_verdicts",
+    "enrichment",
+    "engine_agreement",
+    "response_score",
+    "design_findings",
+)
+"""Tables that a section is made from."""
 _MAX_DISAGREEMENTS = 50
 _AGREEMENT_ORDER = ("both_significant", "neither", "deseq2_only", "edger_only", "opposite", "not_comparable")
 
@@ -44,6 +55,7 @@ class EnrichmentBlock:
     rows: list[dict[str, Any]]
     total: int
     significant: int
+    groups: int
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class ContrastSection:
     name: str
     comparison: str
     kind: str | None
+    design_warnings: list[str]
     sentences: list[str]
     verdict_sentence: str
     counts: dict[str, int]
@@ -87,8 +100,7 @@ def contrast_section(
     contrast
         Row of ``contrasts``.
     tables
-        Declared tables ``de_results, marker_verdicts, enrichment, engine_agreement, response_score``,
-        restricted to the contrast.
+        Declared tables `CONTRAST_TABLES`, restricted to the contrast.
     index
         Position of the contrast in the report; makes its anchors unique.
     fdr, log2_fold_change
@@ -99,15 +111,19 @@ def contrast_section(
     de, verdicts = tables["de_results"], tables["marker_verdicts"]
     genes = gene_table(de, fdr=fdr, log2_fold_change=log2_fold_change)
     target = contrast.get("target")
-    found = wording.genes_sentence(
-        tested=genes.tested,
-        total=genes.total,
-        up=genes.up,
-        down=genes.down,
-        fdr=fdr,
-        log2_fold_change=log2_fold_change,
-        target=None if is_missing(target) else str(target),
-    )
+    if de["test"].eq("lrt").any():
+        found = wording.any_difference_sentence(tested=genes.tested, passing=genes.passing, fdr=fdr)
+    else:
+        found = wording.genes_sentence(
+            tested=genes.tested,
+            total=genes.total,
+            up=genes.up,
+            down=genes.down,
+            fdr=fdr,
+            log2_fold_change=log2_fold_change,
+            target=None if is_missing(target) else str(target),
+        )
+    findings = tables["design_findings"]
     drug = str(contrast.get("kind")) == "drug_vs_vehicle"
     response = wording.response_sentence(tables["response_score"]) if drug else None
     differing = _disagreements(tables["engine_agreement"])
@@ -116,6 +132,7 @@ def contrast_section(
         name=name,
         comparison=wording.comparison(contrast),
         kind=wording.kind_words(contrast),
+        design_warnings=[str(text) for text in findings.loc[findings["severity"].isin(_GRAVE), "sentence"]],
         sentences=[found] + ([response] if response else []),
         verdict_sentence=wording.verdict_sentence(verdicts),
         counts=wording.verdict_counts(verdicts),
@@ -179,14 +196,21 @@ def _figures(
 
 
 def _enrichment_blocks(enrichment: pd.DataFrame, fdr: float) -> list[EnrichmentBlock]:
+    """The best sets by method and collection; of alike significant sets the one that stands for them."""
     blocks = []
+    group = ["method", "collection", "direction", "group_term_id"]
+    enrichment = enrichment.assign(
+        n_alike=enrichment.groupby(group)["term_id"].transform("size") - 1,
+        _p=pd.to_numeric(enrichment["p_value"], errors="coerce"),
+        _significant=pd.to_numeric(enrichment["p_adjusted"], errors="coerce") < fdr,
+    )
+    stands_alone = enrichment["group_term_id"].isna() | (enrichment["group_term_id"] == enrichment["term_id"])
     keys = [enrichment[key].astype(str) for key in ("method", "collection")]
     for (method, collection), rows in enrichment.groupby(keys, sort=True):
-        p = pd.to_numeric(rows["p_value"], errors="coerce")
-        adjusted = pd.to_numeric(rows["p_adjusted"], errors="coerce")
-        best = rows.assign(_p=p).sort_values(["_p", "term_id"], kind="stable").head(_MAX_SETS)
+        shown = rows[stands_alone[rows.index]].sort_values(["_p", "term_id"], kind="stable")
         title = f"{'Gene set enrichment' if method == 'gsea' else 'Over-representation'}, {collection}"
-        blocks.append(EnrichmentBlock(title, _records(best.drop(columns="_p")), len(rows), int((adjusted < fdr).sum())))
+        significant, groups = int(rows["_significant"].sum()), int(shown["_significant"].sum())
+        blocks.append(EnrichmentBlock(title, _records(shown.head(_MAX_SETS)), len(rows), significant, groups))
     return blocks
 
 

@@ -34,13 +34,14 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class GeneTable:
-    """A gene table for the page, and how much of the whole it holds."""
+    """A gene table for the page, and how much of the whole it holds. ``passing``: FDR below the threshold."""
 
     json: Markup
     columns: list[dict[str, str]]
     rows: list[list[Any]]
     total: int
     tested: int
+    passing: int
     up: int
     down: int
 
@@ -86,6 +87,7 @@ def gene_table(de: pd.DataFrame, *, fdr: float, log2_fold_change: float) -> Gene
         rows=rows,
         total=len(main),
         tested=int(p.notna().sum()),
+        passing=passing,
         up=int((main["class"] == "up").sum()),
         down=int((main["class"] == "down").sum()),
     )

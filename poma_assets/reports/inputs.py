@@ -97,9 +97,8 @@ class ContrastReportInputs:
         Name of the study and time of the report, as text.
     contrast
         Row of ``contrasts``: a mapping or series with at least ``contrast_id``.
-    de_results, verdicts, enrichment, engine_agreement, response_score, gene_dispersions, design_fit
-        Frames of the tables ``de_results``, ``marker_verdicts``, ``enrichment``, ``engine_agreement``,
-        ``response_score``, ``gene_dispersions`` and ``design_fit``; ``None`` if absent.
+    de_results, verdicts, enrichment, engine_agreement, response_score, gene_dispersions, design_fit, design_findings
+        Frames of the tables of these names (``verdicts``: of ``marker_verdicts``); ``None`` if absent.
     samples
         Frame of ``samples``; ``None`` if absent.
     marker_expression
@@ -120,6 +119,7 @@ class ContrastReportInputs:
     response_score: pd.DataFrame | None = None
     gene_dispersions: pd.DataFrame | None = None
     design_fit: pd.DataFrame | None = None
+    design_findings: pd.DataFrame | None = None
     samples: pd.DataFrame | None = None
     marker_expression: pd.DataFrame | None = None
     fdr: float = 0.05
@@ -143,6 +143,7 @@ class ContrastReportInputs:
             "response_score": self.response_score,
             "gene_dispersions": self.gene_dispersions,
             "design_fit": self.design_fit,
+            "design_findings": self.design_findings,
             "samples": self.samples,
             "normalised_expression": self.marker_expression,
         }

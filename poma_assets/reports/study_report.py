@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from poma_assets.reports import figures, wording
-from poma_assets.reports.contrast_section import ContrastSection, FigureBlock, contrast_section
+from poma_assets.reports.contrast_section import CONTRAST_TABLES, ContrastSection, FigureBlock, contrast_section
 from poma_assets.reports.inputs import StudyReportInputs
 from poma_assets.reports.methods import methods_text
 from poma_assets.reports.rendering import environment, flat_parameters, svg
@@ -15,8 +15,6 @@ from poma_assets.reports.study_tables import provenance, sample_table, truth_row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_CONTRAST_TABLES = ("de_results", "marker_verdicts", "enrichment", "engine_agreement", "response_score")
 
 
 def render_study_report(inputs: StudyReportInputs) -> str:
@@ -64,7 +62,7 @@ def render_study_report(inputs: StudyReportInputs) -> str:
 def _sections(inputs: StudyReportInputs) -> list[ContrastSection]:
     """Make a section for each declared contrast; contrasts with results but no declaration come last."""
     contrasts = inputs.table("contrasts")
-    tables = {name: inputs.table(name) for name in _CONTRAST_TABLES}
+    tables = {name: inputs.table(name) for name in CONTRAST_TABLES}
     names = dict.fromkeys(contrasts["contrast_id"].astype(str))
     for table in tables.values():
         names |= dict.fromkeys(table["contrast_id"].astype(str).unique())

@@ -116,6 +116,17 @@ def genes_sentence(
     return f"{plural(up + down, 'gene')} of {tested:,} tested differ ({rule}): {up:,} higher and {down:,} lower{side}."
 
 
+def any_difference_sentence(*, tested: int, passing: int, fdr: float) -> str:
+    """Say how many genes a likelihood-ratio test finds to differ at all."""
+    if not tested:
+        return "No gene could be tested."
+    found = f"{plural(passing, 'gene')} of {tested:,} tested" if passing else f"None of {plural(tested, 'tested gene')}"
+    return (
+        f"{found} {'differs' if passing <= 1 else 'differ'} at all between the models (likelihood-ratio test, FDR "
+        f"below {fdr:g}). The test has no direction; the log2 fold change that is shown is of one coefficient."
+    )
+
+
 def response_sentence(response: pd.DataFrame) -> str | None:
     """Say whether the drug's programme is seen; ``None`` where no response score was made."""
     if response.empty:

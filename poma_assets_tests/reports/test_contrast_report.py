@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 from made_up_study import CONTRASTS, HOSTILE, make_contrast_inputs, make_study_inputs
 
 from poma_assets.reports.contrast_report import render_contrast_report, sample_groups
+from poma_assets.reports.contrast_section import CONTRAST_TABLES, contrast_section
 from poma_assets.reports.inputs import ContrastReportInputs
 
 
@@ -48,3 +50,28 @@ def test_groups_of_a_formula_contrast_are_treatments():
     groups = sample_groups(replace(inputs, contrast={"contrast_id": "x"}, design_fit=None))
     assert groups["MM1S-res_poma_1"] == "resistant pomalidomide"
     assert len(set(groups.values())) == 4
+
+
+def test_alike_sets_stand_behind_one_and_warnings_of_the_design_are_told(contrast_inputs):
+    enrichment = contrast_inputs.enrichment.copy()
+    ora_up = (enrichment["method"] == "ora") & (enrichment["direction"] == "up")
+    alike = enrichment.index[ora_up][:3]
+    enrichment.loc[alike, "group_term_id"] = enrichment.loc[alike[0], "term_id"]
+    findings = pd.DataFrame(
+        {
+            "contrast_id": contrast_inputs.contrast_id,
+            "severity": ["warning", "note"],
+            "code": ["few_residual_df", "unused_batch"],
+            "sentence": ["only 2 residual degrees of freedom", "batch is recorded"],
+        }
+    )
+    inputs = replace(contrast_inputs, enrichment=enrichment, design_findings=findings)
+    tables = {name: inputs.table(name) for name in CONTRAST_TABLES}
+    section = contrast_section(inputs.contrast, tables, index=0, fdr=0.05, log2_fold_change=1.0)
+    assert section.design_warnings == ["only 2 residual degrees of freedom"]
+    ora = next(block for block in section.enrichment if block.title.startswith("Over"))
+    shown = {row["term_id"]: row["n_alike"] for row in ora.rows}
+    first, *others = enrichment.loc[alike, "term_id"]
+    assert shown[first] == 2
+    assert not set(others) & set(shown)
+    assert "and 2 alike" in render_contrast_report(inputs)

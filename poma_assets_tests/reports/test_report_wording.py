@@ -70,6 +70,16 @@ def test_genes_in_words():
     assert wording.genes_sentence(tested=5, total=10, up=0, down=0, **common).startswith("None of 5 tested genes")
 
 
+def test_genes_of_a_likelihood_ratio_test_have_no_direction():
+    text = wording.any_difference_sentence(tested=90, passing=12, fdr=0.05)
+    assert text.startswith(
+        "12 genes of 90 tested differ at all between the models (likelihood-ratio test, FDR below 0.05)"
+    )
+    assert "higher" not in text
+    assert wording.any_difference_sentence(tested=0, passing=0, fdr=0.05) == "No gene could be tested."
+    assert wording.any_difference_sentence(tested=90, passing=0, fdr=0.05).startswith("None of 90 tested genes differs")
+
+
 def test_agreement_in_words_counts_the_union():
     kinds = ["both_significant"] * 3 + ["deseq2_only"] + ["opposite"] + ["neither"] * 20 + ["not_comparable"]
     assert wording.agreement_sentence(pd.DataFrame({"agreement": kinds})) == (
