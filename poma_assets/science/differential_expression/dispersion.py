@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.special import polygamma
-from scipy.stats import chi2, norm, trim_mean
+from scipy.stats import trim_mean
 
 from poma_assets.science.differential_expression.local_regression import LocalCurve, fit_local_curve
+from poma_assets.science.differential_expression.prior_width import MOST_RESIDUAL_DF, closest_variance
 from poma_assets.science.errors import NotEnoughDataError
 
 MINIMUM_DISPERSION = 1e-8
@@ -146,9 +147,8 @@ def prior_variance(dispersions: np.ndarray, trend: np.ndarray, residual_df: int)
     """Estimate the variance of true log dispersions around the trend.
 
     Above three residual degrees of freedom, the observed variance minus the sampling variance of a log
-    chi-square, ``trigamma(df / 2)``. Up to three that is poorly estimated; then, as in R DESeq2, the variance
-    whose distribution (log chi-square plus normal) is closest to the residuals in Kullback-Leibler divergence
-    over half-unit bins. R draws that distribution at random; here it is integrated.
+    chi-square, ``trigamma(df / 2)``. Up to three that is poorly estimated; then the variance is taken whose
+    distribution (log chi-square plus normal), as R draws it, is closest to the residuals.
 
     Parameters
     ----------
@@ -162,10 +162,11 @@ def prior_variance(dispersions: np.ndarray, trend: np.ndarray, residual_df: int)
     float
         The prior variance, at least 0.25.
     """
-    if residual_df > 3:
-        sampling = float(polygamma(1, residual_df / 2))
-        return max(log_residual_variance(dispersions, trend) - sampling, _SMALLEST_PRIOR_VARIANCE)
-    return max(_closest_variance(_log_residuals(dispersions, trend), residual_df), _SMALLEST_PRIOR_VARIANCE)
+    if residual_df > MOST_RESIDUAL_DF:
+        variance = log_residual_variance(dispersions, trend) - float(polygamma(1, residual_df / 2))
+    else:
+        variance = closest_variance(_log_residuals(dispersions, trend), residual_df)
+    return float(np.fmax(variance, _SMALLEST_PRIOR_VARIANCE))
 
 
 def _log_residuals(dispersions: np.ndarray, trend: np.ndarray) -> np.ndarray:
@@ -215,31 +216,3 @@ def _gamma_regression(x: np.ndarray, y: np.ndarray, start: np.ndarray) -> tuple[
 
 def _gamma_deviance(y: np.ndarray, fitted: np.ndarray) -> float:
     return float(-2 * (np.log(y / fitted) - (y - fitted) / fitted).sum())
-
-
-def _closest_variance(residuals: np.ndarray, residual_df: int) -> float:
-    edges = np.arange(-20, 21) / 2
-    observed, _ = np.histogram(residuals[np.abs(residuals) < 10], bins=edges, density=True)
-    if not np.isfinite(observed).all():
-        return _SMALLEST_PRIOR_VARIANCE
-    # The smallest density that one of R's 10,000 draws can show in a bin keeps the logarithm finite.
-    floor = min(1e-4 / 0.5, float(observed[observed > 0].min()))
-    variances = np.linspace(0.0, 8.0, 321)
-    divergences = []
-    for variance in variances:
-        expected = _bin_densities(edges, residual_df, variance)
-        divergences.append(float((observed * (np.log(observed + floor) - np.log(expected + floor))).sum()))
-    return float(variances[int(np.argmin(divergences))])
-
-
-def _bin_densities(edges: np.ndarray, residual_df: int, variance: float) -> np.ndarray:
-    """Return the density per bin of ``log(chi2_df / df) + N(0, variance)`` within the range of the bins."""
-    probabilities = (np.arange(500) + 0.5) / 500
-    centres = np.log(chi2.ppf(probabilities, residual_df) / residual_df)
-    if variance == 0:
-        counts, _ = np.histogram(centres, bins=edges)
-        cumulative = np.concatenate([[0.0], np.cumsum(counts)]) / len(centres)
-    else:
-        cumulative = norm.cdf((edges[:, None] - centres[None, :]) / np.sqrt(variance)).mean(axis=1)
-    mass = np.diff(cumulative)
-    return np.asarray(mass / mass.sum() / np.diff(edges), dtype=float)

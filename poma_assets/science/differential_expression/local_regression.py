@@ -70,7 +70,8 @@ def fit_local_curve(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> LocalC
 def _grow(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return vertices in order, and value, slope and bandwidth of the local fit at each."""
     vertices = [float(x.min()), float(x.max())]
-    fits = [_fit_at(vertex, x, y, weights) for vertex in vertices]
+    neighbours = int(len(x) * _NEAREST)
+    fits = [fit_at(vertex, x, y, weights, neighbours) for vertex in vertices]
     for _ in range(_DEEPEST):
         cells = range(len(vertices) - 1)
         long = [i for i in cells if vertices[i + 1] - vertices[i] > _CUT * min(fits[i][2], fits[i + 1][2])]
@@ -79,14 +80,17 @@ def _grow(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray
         for i in reversed(long):
             middle = (vertices[i] + vertices[i + 1]) / 2
             vertices.insert(i + 1, middle)
-            fits.insert(i + 1, _fit_at(middle, x, y, weights))
+            fits.insert(i + 1, fit_at(middle, x, y, weights, neighbours))
     return np.array(vertices), np.array(fits)
 
 
-def _fit_at(vertex: float, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+def fit_at(
+    vertex: float, x: np.ndarray, y: np.ndarray, weights: np.ndarray, neighbours: int
+) -> tuple[float, float, float]:
+    """Fit a quadratic to the nearest points by tricube weights; return value, slope and bandwidth there."""
     away = x - vertex
     distance = np.abs(away)
-    bandwidth = float(np.sort(distance)[max(int(len(x) * _NEAREST), 1) - 1])
+    bandwidth = float(np.sort(distance)[max(neighbours, 1) - 1])
     near = np.clip(distance / max(bandwidth, 1e-12), 0.0, 1.0)
     root = np.sqrt(weights * (1 - near**3) ** 3)
     predictors = np.column_stack([root, root * away, root * away**2])
