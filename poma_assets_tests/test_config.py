@@ -124,6 +124,10 @@ def test_unknown_key_whole_message(root: Path) -> None:
         ("name: a\nengines: [deseq2, limma]\n", "line 2, column 19: the value of 'engines.1'"),
         ("name: a\nengines: deseq2\n", "expected a list: [one, two]"),
         ("name: a\ngene_sets:\n", "(found an empty value; expected a list: [one, two])"),
+        (
+            "name: a\nround_counts: perhaps\n",
+            "line 2, column 15: the value of 'round_counts' is not valid (found 'perhaps'; expected true or false)",
+        ),
         ("name: a\ntrimming: {adapter_1: XY}\n", "bases only: A, C, G, T, N"),
         ("name: a\nquality: {rin: {wan: '<8'}}\n", "expected one of warn, fail). Did you mean 'warn'?"),
         ("z: 1\nname: a\nb: 2\n", "line 1, column 1: the key 'z' is not known"),
