@@ -104,6 +104,7 @@ def linear_means(counts: np.ndarray, design: np.ndarray, size_factors: np.ndarra
     return np.asarray(((counts / size_factors) @ basis) @ basis.T * size_factors)
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")  # diverging genes are caught and optimised
 def fit_coefficients(
     counts: np.ndarray,
     design: np.ndarray,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -100,6 +102,17 @@ def test_gene_that_does_not_settle_is_optimised_instead() -> None:
     patient = fit_coefficients(counts, BLOCKED, FACTORS, alpha)
     assert hurried.converged.all()
     np.testing.assert_allclose(hurried.beta, patient.beta, atol=1e-3)
+
+
+def test_covariate_in_large_units_diverges_into_the_optimiser_without_warnings() -> None:
+    rng = np.random.default_rng(3)
+    dose = np.repeat([0.0, 1.0, 10.0, 10_000.0], 2)
+    counts = rng.poisson(np.where(dose > 0, 500, 2), (20, 8)).astype(float)
+    counts[:, 0] += 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = fit_coefficients(counts, np.column_stack([np.ones(8), dose]), FACTORS, np.full(20, 0.1))
+    assert np.isfinite(fit.beta).all()
 
 
 def test_blocks_do_not_change_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
