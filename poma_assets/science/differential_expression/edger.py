@@ -11,21 +11,22 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
-from scipy.stats import f as f_distribution
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from poma_assets.science.differential_expression.edger_dispersion import estimate_trended_dispersion
+from poma_assets.science.differential_expression.edger_model import (
+    QuasiLikelihoodFit,
+    average_log2_cpm,
+    f_test,
+    fit_quasi_likelihood,
+)
 from poma_assets.science.differential_expression.inputs import require_design, require_weights
 from poma_assets.science.differential_expression.multiple_testing import benjamini_hochberg
 from poma_assets.science.errors import DesignError, NotEnoughDataError
-
-if TYPE_CHECKING:
-    from pyedger import DGEGLM
 
 FEWEST_GENES = 3
 """Genes that must pass filterByExpr: with fewer there is no variance to borrow from other genes."""
@@ -50,10 +51,8 @@ class EdgerFit:
 
     Attributes
     ----------
-    gene_ids, coefficients
-        Names of all genes, and of the coefficients.
-    design_matrix
-        Samples x coefficients.
+    gene_ids, sample_ids, coefficients
+        Names of all genes, of the samples and of the coefficients.
     kept, all_zero
         Per gene: passed filterByExpr; no fragment in any sample.
     base_mean
@@ -63,18 +62,18 @@ class EdgerFit:
     filter_reason
         What a filtered gene lacks, in words.
     model
-        pyedger's quasi-likelihood fit of the kept genes.
+        The quasi-likelihood fit of the kept genes.
     """
 
     gene_ids: tuple[str, ...]
+    sample_ids: tuple[str, ...]
     coefficients: tuple[str, ...]
-    design_matrix: np.ndarray
     kept: np.ndarray
     all_zero: np.ndarray
     base_mean: np.ndarray
     trended_dispersion: np.ndarray
     filter_reason: str
-    model: DGEGLM
+    model: QuasiLikelihoodFit
 
 
 def edger_ql(
@@ -118,17 +117,17 @@ def edger_fit(counts: pd.DataFrame, design_matrix: pd.DataFrame) -> EdgerFit:
     with _quiet_pyedger():
         listed = pyedger.calc_norm_factors(pyedger.DGEList(matrix.loc[keep]))
         sizes = np.asarray(pyedger.effective_lib_sizes(listed), dtype=float)
-        dispersion = estimate_trended_dispersion(matrix.to_numpy()[keep], sizes, design.to_numpy())
-        listed.common_dispersion, listed.trended_dispersion = dispersion
-        listed.AveLogCPM = pyedger.ave_log_cpm(listed)
-        model = pyedger.glm_ql_fit(listed, design=design, legacy=True)
+        kept = matrix.to_numpy()[keep]
+        dispersion = estimate_trended_dispersion(kept, sizes, design.to_numpy())
+        abundance = average_log2_cpm(kept, sizes, dispersion.common)
+        model = fit_quasi_likelihood(kept, sizes, design.to_numpy(), dispersion.trended, abundance)
         base_mean = (matrix.to_numpy() / sizes * 1e6).mean(axis=1)
     trended = np.full(len(matrix), np.nan)
     trended[keep] = dispersion.trended
     return EdgerFit(
         gene_ids=tuple(matrix.index),
+        sample_ids=tuple(matrix.columns),
         coefficients=tuple(design.columns),
-        design_matrix=design.to_numpy(),
         kept=keep,
         all_zero=matrix.to_numpy().sum(axis=1) == 0,
         base_mean=base_mean,
@@ -167,10 +166,10 @@ def edger_test(fit: EdgerFit, weights: np.ndarray, *, reduced_design: pd.DataFra
     vector = require_weights(weights, fit.coefficients)
     null = _without_contrast(fit, vector) if reduced_design is None else _within(fit, reduced_design)
     with _quiet_pyedger():
-        statistic, p_value = _f_test(fit.model, null)
+        statistic, p_value = f_test(fit.model, null)
     results = pd.DataFrame(index=pd.Index(fit.gene_ids, name="gene_id"))
     results["base_mean"] = fit.base_mean
-    results["log2_fold_change"] = _of_all(fit, np.asarray(fit.model.coefficients) @ vector / np.log(2.0))
+    results["log2_fold_change"] = _of_all(fit, fit.model.effects @ vector / np.log(2.0))
     results["standard_error"] = np.nan
     results["test"] = "ql_f"
     results["statistic"] = _of_all(fit, statistic)
@@ -269,47 +268,20 @@ def _without_contrast(fit: EdgerFit, weights: np.ndarray) -> np.ndarray:
             expected="an intercept or a second coefficient",
         )
     _, _, basis = np.linalg.svd(weights[None, :], full_matrices=True)
-    return np.asarray(fit.design_matrix @ basis[1:].T)
+    return np.asarray(fit.model.design @ basis[1:].T)
 
 
 def _within(fit: EdgerFit, reduced_design: pd.DataFrame) -> np.ndarray:
-    reduced = reduced_design.rename(index=str).reindex(fit.model.counts.columns).to_numpy(dtype=float)
+    reduced = reduced_design.rename(index=str).reindex(list(fit.sample_ids)).to_numpy(dtype=float)
     finite = bool(np.isfinite(reduced).all())
-    rank = int(np.linalg.matrix_rank(np.hstack([fit.design_matrix, reduced]))) if finite else 0
-    if rank != fit.design_matrix.shape[1] or reduced.shape[1] >= rank:
+    rank = int(np.linalg.matrix_rank(np.hstack([fit.model.design, reduced]))) if finite else 0
+    if rank != fit.model.design.shape[1] or reduced.shape[1] >= rank:
         raise DesignError(
             "The reduced design is not within the design",
             found=f"coefficients {', '.join(map(str, reduced_design.columns))}",
             expected=f"fewer than, and made of, {', '.join(fit.coefficients)}, for the same samples",
         )
     return reduced
-
-
-def _f_test(model: DGEGLM, null_design: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """F and p value of what a smaller design lacks, as edgeR's ``glmQLFTest`` (with its Poisson bound)."""
-    import pyedger
-
-    null = pyedger.glm_fit(
-        model.counts, design=null_design, dispersion=model.dispersion, offset=model.offset, prior_count=0
-    )
-    tested = model.design.shape[1] - null_design.shape[1]
-    ratio = null.deviance - model.deviance
-    statistic = ratio / tested / model.s2_post
-    total_df = np.minimum(np.asarray(model.df_prior) + model.df_residual_zeros, np.sum(model.df_residual))
-    p_value = f_distribution.sf(statistic, tested, total_df)
-    spread = (model.fitted_values * np.asarray(model.dispersion).reshape(-1, 1) + 1) * np.reshape(
-        model.s2_post, (-1, 1)
-    )
-    below = np.flatnonzero((spread < 1).any(axis=1))
-    if len(below):
-        poisson = [
-            pyedger.glm_fit(
-                model.counts.iloc[below], design=design, dispersion=0.0, offset=model.offset[below], prior_count=0
-            ).deviance
-            for design in (null_design, model.design)
-        ]
-        p_value[below] = np.maximum(p_value[below], chi2.sf(poisson[0] - poisson[1], tested))
-    return statistic, p_value
 
 
 def _of_all(fit: EdgerFit, values: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
+from poma_assets.science.differential_expression.edger_model import average_log2_cpm
 from poma_assets.science.errors import NotEnoughDataError
 
 _GRID = np.linspace(-10.0, 10.0, 21)
@@ -52,7 +53,6 @@ def estimate_trended_dispersion(counts: np.ndarray, library_sizes: np.ndarray, d
         As pyedger's ``estimate_disp(legacy_span=True)``, but for the tolerance of the fits: edgeR stops before
         the maximum where the dispersion is very small or large, which moves the trend by up to 2e-4 of itself.
     """
-    from pyedger import ave_log_cpm
     from pyedger.core import _choose_lowess_span, _locfit_by_col, _maximize_interpolant
 
     used = counts.sum(axis=1) >= _FEWEST_FRAGMENTS
@@ -63,7 +63,7 @@ def estimate_trended_dispersion(counts: np.ndarray, library_sizes: np.ndarray, d
         )
     likelihood = profile_likelihood_grid(counts[used].astype(float), np.log(library_sizes), design)
     common = _dispersion(_maximize_interpolant(_GRID, likelihood.sum(axis=0)[None, :]))[0]
-    abundance = np.asarray(ave_log_cpm(counts, lib_size=library_sizes, dispersion=float(common)))[used]
+    abundance = average_log2_cpm(counts, library_sizes, float(common))[used]
     span = _choose_lowess_span(int(used.sum()), small_n=50, min_span=0.25, power=0.5)
     trend = _dispersion(_maximize_interpolant(_GRID, _locfit_by_col(likelihood, abundance, span=span, degree=0)))
     trended = np.full(len(counts), trend[np.argmin(abundance)])
@@ -114,24 +114,26 @@ class _BlockFitter:
         self.counts, self.offsets, self.design = counts, offsets, design
         coefficients = design.shape[1]
         self.products = (design[:, :, None] * design[:, None, :]).reshape(len(design), coefficients**2)
-        self.start = np.log(np.maximum(counts, 0.5)) - offsets
-        self.start = self.start @ np.linalg.pinv(design).T
-        self.factorials = gammaln(counts + 1).sum(axis=1)
-        self.distinct, positions = np.unique(counts, return_inverse=True)
-        self.positions = positions.reshape(counts.shape)
+        self.projection = np.linalg.pinv(design).T
+        # Counts repeat: the gamma function is evaluated once for each distinct one.
+        self.distinct = np.unique(counts)
+        self.log_factorial = gammaln(self.distinct + 1)
         self.log_gamma = [gammaln(self.distinct + 1 / phi) - gammaln(1 / phi) for phi in _dispersion(_GRID)]
 
     def grid(self, block: slice) -> np.ndarray:
         """The profile likelihoods of a block; NaN for genes that pyedger must fit."""
         counts = self.counts[block]
-        beta, good = self._fit(counts, _START_DISPERSION, self.start[block])
+        start = (np.log(np.maximum(counts, 0.5)) - self.offsets) @ self.projection
+        beta, good = self._fit(counts, _START_DISPERSION, start)
         with np.errstate(over="ignore"):
             good &= (np.exp(beta @ self.design.T + self.offsets) > _NEARLY_ZERO).all(axis=1)
         result = np.full((len(counts), len(_GRID)), np.nan)
         genes = np.flatnonzero(good)
         if not len(genes):
             return result
-        counts, positions, factorials = counts[genes], self.positions[block][genes], self.factorials[block][genes]
+        counts = counts[genes]
+        positions = np.searchsorted(self.distinct, counts)
+        factorials = self.log_factorial[positions].sum(axis=1)
         converged = np.ones(len(genes), dtype=bool)
         likelihoods = np.empty((len(genes), len(_GRID)))
         middle = int(np.argmin(np.abs(_dispersion(_GRID) - _START_DISPERSION)))

@@ -8,6 +8,7 @@ import pyedger
 import pytest
 
 from poma_assets.science.differential_expression.edger import EdgerFit, edger_fit, edger_ql, edger_test, results_frame
+from poma_assets.science.differential_expression.edger_model import average_log2_cpm, f_test, fit_quasi_likelihood
 from poma_assets.science.errors import CountsError, DesignError, NotEnoughDataError
 from poma_assets.storage.schema import TABLES
 
@@ -67,12 +68,29 @@ def test_one_fit_serves_all_contrasts(
     assert (batch.p_value - results.p_value).abs().max() > 0.1
 
 
-def test_f_test_equals_pyedger(fit: EdgerFit, results: pd.DataFrame) -> None:
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_fit_and_f_test_equal_pyedger(
+    fit: EdgerFit, reference_counts: pd.DataFrame, reference_design: pd.DataFrame, results: pd.DataFrame
+) -> None:
+    listed = pyedger.calc_norm_factors(pyedger.DGEList(reference_counts[fit.kept]))
+    listed.trended_dispersion = fit.trended_dispersion[fit.kept]
+    listed.AveLogCPM = average_log2_cpm(fit.model.counts, np.exp(fit.model.offsets), 0.1)
     with np.errstate(all="ignore"):
-        expected = pyedger.glm_qlf_test(fit.model, contrast=DRUG).table
-    tested = results[results.status == "tested"]
-    np.testing.assert_allclose(tested.statistic, expected["F"], rtol=1e-6)
-    np.testing.assert_allclose(tested.p_value, expected["PValue"], rtol=1e-6)
+        model = pyedger.glm_ql_fit(listed, design=reference_design, legacy=True)
+    ours = fit_quasi_likelihood(
+        fit.model.counts,
+        np.asarray(pyedger.effective_lib_sizes(listed)),
+        reference_design.to_numpy(),
+        listed.trended_dispersion,
+        listed.AveLogCPM,
+    )
+    np.testing.assert_allclose(ours.quasi_dispersion, model.s2_post, rtol=1e-9)
+    np.testing.assert_allclose(ours.effects, model.coefficients, rtol=1e-9, atol=1e-12)
+    with np.errstate(all="ignore"):
+        expected = pyedger.glm_qlf_test(model, contrast=DRUG).table
+    statistic, p_value = f_test(ours, reference_design.to_numpy()[:, :2])
+    np.testing.assert_allclose(statistic, expected["F"], rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(p_value, expected["PValue"], rtol=1e-6)
 
 
 def test_reduced_design_tests_several_coefficients_together(
