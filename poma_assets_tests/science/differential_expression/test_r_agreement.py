@@ -33,15 +33,12 @@ PAIRS = {
     "p_adjusted": "padj",
 }
 
-LAST_DIGITS = {"n24_interaction": ["gene038", "gene156"]}
-"""Dispersions that end 8e-6 and 2e-6 away from R's (gene038 has an outlying count among zeros): both search uphill,
-and the last digits decide when a step gains too little."""
+LAST_DIGITS = {"n6_paired": ["gene205"], "n24_interaction": ["gene038", "gene156"]}
+"""Dispersions that end up to 1e-5 away from R's: both search uphill, and the last digits decide when a step gains too
+little. Adjusted p values of other genes share their ranks."""
 
 FLOORED_LIKELIHOOD = {"n24_interaction": ["gene035"]}
 """R takes the likelihood of genes that its first method cannot fit at means of 0.5 at least; we at the fitted means."""
-
-FEW_DEGREES_OF_FREEDOM = ["n6_paired"]
-"""R draws 10,000 random numbers at 200 variances to find the prior's (0.777); ours is integrated (0.75)."""
 
 
 @cache
@@ -117,8 +114,7 @@ def test_dispersions_equal_r(study: str) -> None:
     if ours.trend_kind == "parametric":
         expected = trend(study)[["asymptote", "extra"]].astype(float)
         np.testing.assert_allclose(ours.trend_coefficients, expected, rtol=DIGITS)
-    drawn = study in FEW_DEGREES_OF_FREEDOM
-    assert ours.prior_variance == pytest.approx(trend(study)["prior_variance"], rel=0.04 if drawn else DIGITS)
+    assert ours.prior_variance == pytest.approx(trend(study)["prior_variance"], rel=DIGITS)
     loose = LAST_DIGITS.get(study, [])
     # Below 1e-6 the likelihood is flat; such estimates enter neither trend nor prior.
     judged = genes["dispGeneEst"].gt(1e-6) | genes["dispGeneEst"].isna()
@@ -127,8 +123,8 @@ def test_dispersions_equal_r(study: str) -> None:
     assert (ours.genewise_dispersion[~judged] < 1e-6).all()
     assert relative(by_gene(study, ours.trend_dispersion), genes["dispFit"]).max() < DIGITS
     final = relative(by_gene(study, ours.map_dispersion), genes["dispersion"])
-    assert final.drop(loose).max() < (0.025 if drawn else DIGITS)
-    assert final[loose].max() < 1e-5 if loose else True
+    assert final.drop(loose).max() < DIGITS
+    assert (final[loose] < 1e-5).all()
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -142,10 +138,7 @@ def test_genes_with_replaced_counts_are_those_of_r(study: str) -> None:
         assert fit(study).emptied[truth == "emptied"].all()
 
 
-@pytest.mark.parametrize(
-    ("study", "test"),
-    [pair for pair in [*WALD_TESTS, *LIKELIHOOD_RATIO_TESTS] if pair[0] not in FEW_DEGREES_OF_FREEDOM],
-)
+@pytest.mark.parametrize(("study", "test"), [*WALD_TESTS, *LIKELIHOOD_RATIO_TESTS])
 def test_effects_and_p_values_equal_r(study: str, test: str) -> None:
     ours, theirs = deseq2(study, test), table(study, f"{test}.deseq2")
     likelihood_ratio = (study, test) in LIKELIHOOD_RATIO_TESTS
@@ -159,15 +152,6 @@ def test_effects_and_p_values_equal_r(study: str, test: str) -> None:
         else:
             assert difference.max() < largest, here
     assert (ours["log2_fold_change"] - theirs["log2FoldChange"]).abs().max() < 5e-4
-
-
-@pytest.mark.parametrize(("study", "test"), [(study, "drug") for study in FEW_DEGREES_OF_FREEDOM])
-def test_effects_with_few_degrees_of_freedom_agree_with_r(study: str, test: str) -> None:
-    ours, theirs = deseq2(study, test), table(study, f"{test}.deseq2")
-    np.testing.assert_array_equal(ours["p_value"].isna(), theirs["pvalue"].isna())
-    assert (ours["log2_fold_change"] - theirs["log2FoldChange"]).abs().max() < 0.01
-    assert relative(ours["standard_error"], theirs["lfcSE"]).max() < 0.015
-    assert (ours["statistic"] - theirs["stat"]).abs().max() < 0.15
 
 
 @pytest.mark.parametrize(("study", "test"), [*WALD_TESTS, *LIKELIHOOD_RATIO_TESTS])
