@@ -12,13 +12,14 @@ def contrast_facts(study: StudyResource, contrast: Contrast, design: Design) -> 
     """Gather the facts of a contrast over its two arms; other samples in the model only share its dispersion."""
     samples = [*design.reference_samples, *design.target_samples]
     table = study.sheet.samples.set_index("sample_id").loc[samples]
+    modelled = study.sheet.design_table().loc[list(design.matrix.index)]
     times = table["time_h"].astype(float)
     reference_times = set(times[list(design.reference_samples)].dropna())
     target_times = set(times[list(design.target_samples)].dropna())
     known = bool(reference_times and target_times)
     return ContrastFacts(
         contrast_id=contrast.id,
-        kind=contrast_kind(contrast, study.sheet.design_table().loc[samples], study.study.config.vehicle),
+        kind=contrast_kind(contrast, modelled, study.study.config.vehicle),
         cell_contexts=_values(table["cell_context"]),
         sensitivities=_values(table["sensitivity"]),
         time_h=tuple(sorted(target_times)),

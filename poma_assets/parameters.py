@@ -112,6 +112,8 @@ def _gene_sets(study: StudyResource, partition: str) -> Parameters:
     return {f"gene sets {name}": digest for name, digest in gene_set_digests(study).items()}
 
 
+_GENE_IDS = _package_file("gene_sets", "human_gene_ids.tsv.gz")
+
 _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "genome": (_file("genome FASTA", lambda study: study.study.genome_path),),
     "annotation": (_file("annotation GTF", lambda study: study.study.annotation_path),),
@@ -148,8 +150,8 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     ),
     "design_fit": (_design_rows, _configuration("vehicle")),
     "de_results": (_configuration("engines", "thresholds"),),
-    "over_representation": (_gene_sets, _configuration("thresholds", "enrichment")),
-    "gene_set_enrichment": (_gene_sets, _configuration("thresholds", "enrichment", "seed")),
+    "over_representation": (_gene_sets, _GENE_IDS, _configuration("thresholds", "enrichment")),
+    "gene_set_enrichment": (_gene_sets, _GENE_IDS, _configuration("thresholds", "enrichment", "seed")),
     "response_score": (_package_file("markers", "response_signature.tsv"), _configuration("seed")),
     "marker_verdicts": (
         _design_rows,

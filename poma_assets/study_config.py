@@ -5,10 +5,11 @@ Text in, configuration out; the folder around it is in ``config``.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from poma_assets.science.errors import ConfigError
 from poma_assets.science.tables import near_miss
@@ -17,6 +18,15 @@ from poma_assets.science.yaml_text import compose, entries, position
 CONFIG_NAME = "poma.yaml"
 DEFAULT_SAMPLES = "samples.tsv"
 _Bases = Annotated[str, Field(pattern=r"^[ACGTN]+$")]
+
+
+def _apart(names: list[str]) -> list[str]:
+    """Collections are told apart by their file's name without folder and suffix."""
+    collections = [PurePath(name).name.removesuffix(".gz").removesuffix(".gmt") for name in names]
+    for name, collection in zip(names, collections, strict=True):
+        if collections.count(collection) > 1:
+            raise ValueError(f"gene sets of different names, but {collection!r} is there twice (such as {name!r})")
+    return names
 
 
 class _Section(BaseModel):
@@ -51,7 +61,13 @@ class EnrichmentConfig(_Section):
 
     min_size: Annotated[int, Field(ge=2)] = 10
     max_size: Annotated[int, Field(ge=2)] = 500
-    permutations: Annotated[int, Field(ge=100)] = 1000
+    permutations: Annotated[int, Field(ge=100, le=1_000_000)] = 1000
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> Self:
+        if self.min_size > self.max_size:
+            raise ValueError(f"max_size of at least min_size ({self.min_size})")
+        return self
 
 
 class QualityRule(_Section):
@@ -75,7 +91,7 @@ class StudyConfig(_Section):
     trimming: TrimmingConfig = TrimmingConfig()
     counter: Literal["featurecounts", "star", "htseq"] = "featurecounts"
     engines: Annotated[list[Literal["deseq2", "edger"]], Field(min_length=1)] = ["deseq2", "edger"]
-    gene_sets: list[str] = ["go_bp"]
+    gene_sets: Annotated[list[str], AfterValidator(_apart)] = ["go_bp"]
     enrichment: EnrichmentConfig = EnrichmentConfig()
     thresholds: ThresholdConfig = ThresholdConfig()
     vehicle: list[str] = ["DMSO", "vehicle", "untreated", "control"]
@@ -166,7 +182,7 @@ def _expectation(kind: str, message: str) -> str:
         "model_attributes_type": "keys and values",
         "string_pattern_mismatch": "bases only: A, C, G, T, N",
     }
-    return words.get(kind) or message.removeprefix("Input should be ")
+    return words.get(kind) or message.removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

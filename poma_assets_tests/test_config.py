@@ -123,6 +123,8 @@ def test_unknown_key_whole_message(root: Path) -> None:
         ("name: a\ntrimmer: trim_galore\n", "(found 'trim_galore'; expected 'cutadapt' or 'fastp')"),
         ("name: a\nengines: [deseq2, limma]\n", "line 2, column 19: the value of 'engines.1'"),
         ("name: a\nengines: deseq2\n", "expected a list: [one, two]"),
+        ("name: a\nenrichment: {min_size: 20, max_size: 9}\n", "expected max_size of at least min_size (20)"),
+        ("name: a\ngene_sets: [x/own.gmt, y/own.gmt.gz]\n", "'own' is there twice"),
         ("name: a\ngene_sets:\n", "(found an empty value; expected a list: [one, two])"),
         (
             "name: a\nround_counts: perhaps\n",

@@ -3,16 +3,16 @@
 import dagster as dg
 import numpy as np
 
+from poma_assets.assets.enrichment import study_collections
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import CONTRASTS
 from poma_assets.resources import StudyResource
 from poma_assets.science.enrichment.gseapy_scores import gseapy_scores
 from poma_assets.science.enrichment.ranking import rank_genes
-from poma_assets.storage.package_data import read_gene_sets
 
 FEW_RESIDUAL_DF = 3
 _CROSS_CHECKED_SETS = 10
-_SCORE_TOLERANCE = 1e-6
+_SCORE_TOLERANCE = 1e-9
 VERDICTS = ("confirmed", "contradicted", "inconclusive", "not_testable")
 
 
@@ -106,8 +106,8 @@ def enrichment_scores_equal_those_of_gseapy(
         ranking,
         {
             gene_set.term_id: sorted(gene_set.genes)
-            for name in study.study.config.gene_sets
-            for gene_set in read_gene_sets(name, study.study.root).sets
+            for mapped in study_collections(study)
+            for gene_set in mapped.collection.sets
             if gene_set.term_id in ours.index
         },
     )
