@@ -125,12 +125,13 @@ def _deseq2_results(
     fit: Deseq2Fit, design: Design, counts: pd.DataFrame, compared_samples: tuple[str, ...], alpha: float
 ) -> pd.DataFrame:
     """Wald test of the contrast, or the likelihood-ratio test against its reduced design, with shrunken effects."""
+    weights, of = design.weights, {"compared_samples": compared_samples}
     if design.reduced is None:
-        results = wald_test(fit, design.weights, alpha=alpha, compared_samples=compared_samples).assign(test="wald")
+        results = wald_test(fit, weights, alpha=alpha, **of).assign(test="wald")
     else:
-        results = likelihood_ratio_test(fit, counts, design.reduced, design.weights, alpha=alpha).assign(test="lrt")
-    results["shrunken_log2_fold_change"] = shrink_deseq2(counts, design.matrix, fit, design.weights)
-    return results
+        results = likelihood_ratio_test(fit, counts, design.reduced, weights, alpha=alpha, **of).assign(test="lrt")
+    shrunken = shrink_deseq2(counts, design.matrix, fit, weights, **of)
+    return results.assign(shrunken_log2_fold_change=shrunken, dispersion=fit.map_dispersion)
 
 
 @pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "python", "duckdb"}, deps=["gene_table"], code_version="2")
@@ -144,7 +145,7 @@ def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_f
     deseq2 = _deseq2_results(read_fit(design_fit["fit"]), design, counts, compared, config.thresholds.fdr)
     frames = [results_frame(contrast, "deseq2", deseq2, names)]
     if "edger" in config.engines:
-        edger = edger_ql(counts, design.matrix, design.weights, reduced_design=design.reduced).assign(test="ql_f")
+        edger = edger_ql(counts, design.matrix, design.weights, reduced_design=design.reduced)
         frames.append(results_frame(contrast, "edger", edger, names))
     results = pd.concat(frames, ignore_index=True)
     figure = volcano_figure(frames[0], fdr=config.thresholds.fdr, log2_fold_change=config.thresholds.log2_fold_change)
@@ -171,7 +172,7 @@ def contrast_results(study: StudyResource, contrast: str, engine: str) -> pd.Dat
     return results.loc[results["engine"] == engine].reset_index(drop=True)
 
 
-@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results"])
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results"], code_version="2")
 def engine_agreement(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Gene by gene: do DESeq2 and edgeR agree, and if not, why."""
     contrast = context.partition_key

@@ -212,7 +212,8 @@ def variance_stabilised(counts: pd.DataFrame, factors: pd.Series) -> pd.DataFram
     rows = _trend_rows(normalised.mean(axis=1))
     dispersions = blind_dispersions(matrix.iloc[rows], scale)
     trend = fit_dispersion_trend(normalised.mean(axis=1)[rows], dispersions)
-    return pd.DataFrame(trend.stabilise(normalised), index=matrix.index, columns=matrix.columns)
+    stabilised = trend.stabilise(normalised, float((1 / scale).mean()))
+    return pd.DataFrame(stabilised, index=matrix.index, columns=matrix.columns)
 
 
 def normalised_expression_frame(

@@ -50,6 +50,7 @@ CONTRAST_TABLES = (
         p_value DOUBLE two-sided
         p_adjusted DOUBLE Benjamini-Hochberg
         shrunken_log2_fold_change DOUBLE apeglm; NULL where not computed
+        dispersion DOUBLE negative binomial dispersion that the test used
         status VARCHAR tested, filtered, outlier, low_count, all_zero or not_converged
         reason VARCHAR why there is no p value, in words""",
         ("contrast_id",),

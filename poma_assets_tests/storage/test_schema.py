@@ -51,6 +51,7 @@ def test_the_tables_that_users_rely_on_are_declared() -> None:
         "p_value",
         "p_adjusted",
         "shrunken_log2_fold_change",
+        "dispersion",
         "status",
         "reason",
     )

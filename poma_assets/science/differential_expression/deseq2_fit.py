@@ -50,9 +50,9 @@ class Deseq2Fit:
     converged
         The coefficients converged.
     trend_kind
-        ``parametric`` or ``mean``.
+        ``parametric``, ``local`` or ``mean``.
     trend_coefficients
-        Asymptote and extra-Poisson coefficient (0 for ``mean``).
+        Asymptote and extra-Poisson coefficient (0 for ``mean``); NaN for ``local``.
     prior_variance
         Variance of log dispersions around the trend.
     notes

@@ -40,6 +40,7 @@ _RESULT_COLUMNS = (
     "p_value",
     "p_adjusted",
     "shrunken_log2_fold_change",
+    "dispersion",
     "status",
     "reason",
 )
