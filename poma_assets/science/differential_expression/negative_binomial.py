@@ -292,5 +292,9 @@ def _optimise(
 
     bound = _LARGEST_COEFFICIENT * _LOG_2
     limits = [(-bound, bound)] * len(start)
-    result = minimize(objective, np.clip(start, -bound, bound), jac=True, method="L-BFGS-B", bounds=limits)
+    # The value lacks its constants, so that the usual relative tolerance would stop far from the optimum.
+    tolerances = {"ftol": 1e-12, "gtol": 1e-7}
+    result = minimize(
+        objective, np.clip(start, -bound, bound), jac=True, method="L-BFGS-B", bounds=limits, options=tolerances
+    )
     return np.asarray(result.x, dtype=float), bool(result.success)
