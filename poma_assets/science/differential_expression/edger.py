@@ -24,7 +24,7 @@ from poma_assets.science.differential_expression.edger_model import (
     f_test,
     fit_quasi_likelihood,
 )
-from poma_assets.science.differential_expression.inputs import require_design, require_weights
+from poma_assets.science.differential_expression.inputs import require_design, require_reduced, require_weights
 from poma_assets.science.differential_expression.multiple_testing import benjamini_hochberg
 from poma_assets.science.errors import DesignError, NotEnoughDataError
 
@@ -165,7 +165,11 @@ def edger_test(fit: EdgerFit, weights: np.ndarray, *, reduced_design: pd.DataFra
         If the weights do not fit the design, or the reduced design is not within it.
     """
     vector = require_weights(weights, fit.coefficients)
-    null = _without_contrast(fit, vector) if reduced_design is None else _within(fit, reduced_design)
+    if reduced_design is None:
+        null = _without_contrast(fit, vector)
+    else:
+        full = pd.DataFrame(fit.model.design, index=fit.sample_ids, columns=fit.coefficients)
+        null = require_reduced(full, reduced_design)
     with _quiet_pyedger():
         statistic, p_value = f_test(fit.model, null)
     results = pd.DataFrame(index=pd.Index(fit.gene_ids, name="gene_id"))
@@ -270,19 +274,6 @@ def _without_contrast(fit: EdgerFit, weights: np.ndarray) -> np.ndarray:
         )
     _, _, basis = np.linalg.svd(weights[None, :], full_matrices=True)
     return np.asarray(fit.model.design @ basis[1:].T)
-
-
-def _within(fit: EdgerFit, reduced_design: pd.DataFrame) -> np.ndarray:
-    reduced = reduced_design.rename(index=str).reindex(list(fit.sample_ids)).to_numpy(dtype=float)
-    finite = bool(np.isfinite(reduced).all())
-    rank = int(np.linalg.matrix_rank(np.hstack([fit.model.design, reduced]))) if finite else 0
-    if rank != fit.model.design.shape[1] or reduced.shape[1] >= rank:
-        raise DesignError(
-            "The reduced design is not within the design",
-            found=f"coefficients {', '.join(map(str, reduced_design.columns))}",
-            expected=f"fewer than, and made of, {', '.join(fit.coefficients)}, for the same samples",
-        )
-    return reduced
 
 
 def _of_all(fit: EdgerFit, values: np.ndarray) -> np.ndarray:

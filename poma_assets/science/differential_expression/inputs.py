@@ -84,6 +84,54 @@ def _as_numbers(design: pd.DataFrame) -> pd.DataFrame:
     return numbers
 
 
+def require_reduced(full: pd.DataFrame, reduced_design: pd.DataFrame) -> np.ndarray:
+    """Return the reduced design of a test of several coefficients as floats, its samples in the full design's order.
+
+    Parameters
+    ----------
+    full, reduced_design
+        Samples x coefficients.
+
+    Raises
+    ------
+    DesignError
+        Other samples, missing values, dependent coefficients, coefficients beyond the full design, or none left out.
+    """
+    samples, coefficients = list(full.index), list(full.columns)
+    design = reduced_design.astype(float).rename(index=str, columns=str)
+    others = set(design.index) ^ set(samples)
+    if others or design.index.has_duplicates:
+        raise DesignError(
+            "The reduced design is not over the samples of the full design",
+            found=f"a difference in sample {min(others)}" if others else "a sample twice",
+            expected=f"each of {', '.join(samples)} once",
+        )
+    matrix = design.loc[samples].to_numpy()
+    if not np.isfinite(matrix).all():
+        raise DesignError("The reduced design has missing values")
+    if matrix.shape[1] == 0 or np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+        raise DesignError(
+            "The coefficients of the reduced design depend on each other, or there is none",
+            found=", ".join(design.columns) or "no coefficient",
+            expected="an intercept at least, and no coefficient that the others already describe",
+        )
+    fitted, *_ = np.linalg.lstsq(full.to_numpy(), matrix, rcond=None)
+    unexplained = np.abs(full.to_numpy() @ fitted - matrix).max(axis=0) > 1e-8 * np.abs(matrix).max(axis=0)
+    if unexplained.any():
+        raise DesignError(
+            "The reduced design is not part of the full design, so the two cannot be compared",
+            found=", ".join(design.columns[unexplained]),
+            expected=f"coefficients among {', '.join(coefficients)}",
+        )
+    if matrix.shape[1] >= len(coefficients):
+        raise DesignError(
+            "The reduced design leaves no coefficient out, so there is nothing to test",
+            found=", ".join(design.columns),
+            expected=f"fewer coefficients than {', '.join(coefficients)}",
+        )
+    return np.asarray(matrix)
+
+
 def _require_fittable(design: pd.DataFrame) -> None:
     samples, coefficients = design.shape
     if len(design.drop_duplicates()) < 2:

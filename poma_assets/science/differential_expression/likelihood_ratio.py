@@ -19,8 +19,9 @@ from poma_assets.science.differential_expression.contrast_tests import (
     results_table,
 )
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
+from poma_assets.science.differential_expression.inputs import require_reduced
 from poma_assets.science.differential_expression.negative_binomial import fit_coefficients, log_likelihood
-from poma_assets.science.errors import CountsError, DesignError
+from poma_assets.science.errors import CountsError
 
 
 def likelihood_ratio_test(
@@ -65,7 +66,8 @@ def likelihood_ratio_test(
     ConfigError
         If ``alpha`` is not between 0 and 1.
     """
-    reduced = _require_reduced(fit, reduced_design)
+    full = pd.DataFrame(fit.design_matrix, index=fit.sample_ids, columns=fit.coefficients)
+    reduced = require_reduced(full, reduced_design)
     used = counts_of_fit(fit, _require_counts_of_fit(fit, counts))
     effect = contrast_effect(fit, weights, compared_samples)
     tested = np.flatnonzero(~fit.all_zero & ~fit.emptied)
@@ -95,39 +97,3 @@ def _require_counts_of_fit(fit: Deseq2Fit, counts: pd.DataFrame) -> pd.DataFrame
             expected=f"the {len(fit.gene_ids)} genes of the fit",
         )
     return matrix
-
-
-def _require_reduced(fit: Deseq2Fit, reduced_design: pd.DataFrame) -> np.ndarray:
-    """Return the reduced design as floats in the samples' order of the fit, or say what is wrong with it."""
-    design = reduced_design.astype(float).rename(index=str, columns=str)
-    others = set(design.index) ^ set(fit.sample_ids)
-    if others or design.index.has_duplicates:
-        raise DesignError(
-            "The reduced design is not over the samples of the full design",
-            found=f"a difference in sample {min(others)}" if others else "a sample twice",
-            expected=f"each of {', '.join(fit.sample_ids)} once",
-        )
-    matrix = design.loc[list(fit.sample_ids)].to_numpy()
-    if not np.isfinite(matrix).all():
-        raise DesignError("The reduced design has missing values")
-    if matrix.shape[1] == 0 or np.linalg.matrix_rank(matrix) < matrix.shape[1]:
-        raise DesignError(
-            "The coefficients of the reduced design depend on each other, or there is none",
-            found=", ".join(design.columns) or "no coefficient",
-            expected="an intercept at least, and no coefficient that the others already describe",
-        )
-    fitted, *_ = np.linalg.lstsq(fit.design_matrix, matrix, rcond=None)
-    unexplained = np.abs(fit.design_matrix @ fitted - matrix).max(axis=0) > 1e-8 * np.abs(matrix).max(axis=0)
-    if unexplained.any():
-        raise DesignError(
-            "The reduced design is not part of the full design, so a likelihood-ratio test cannot compare them",
-            found=", ".join(design.columns[unexplained]),
-            expected=f"coefficients among {', '.join(fit.coefficients)}",
-        )
-    if matrix.shape[1] >= len(fit.coefficients):
-        raise DesignError(
-            "The reduced design leaves no coefficient out, so there is nothing to test",
-            found=", ".join(design.columns),
-            expected=f"fewer coefficients than {', '.join(fit.coefficients)}",
-        )
-    return np.asarray(matrix)

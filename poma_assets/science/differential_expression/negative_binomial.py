@@ -293,8 +293,12 @@ def _optimise(
     bound = _LARGEST_COEFFICIENT * _LOG_2
     limits = [(-bound, bound)] * len(start)
     # The value lacks its constants, so that the usual relative tolerance would stop far from the optimum.
-    tolerances = {"ftol": 1e-12, "gtol": 1e-7}
     result = minimize(
-        objective, np.clip(start, -bound, bound), jac=True, method="L-BFGS-B", bounds=limits, options=tolerances
+        objective,
+        np.clip(start, -bound, bound),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=limits,
+        options={"ftol": 1e-12, "gtol": 1e-7},
     )
     return np.asarray(result.x, dtype=float), bool(result.success)
