@@ -14,6 +14,7 @@ from poma_assets.assets.reference import reference_file
 from poma_assets.resources import StudyResource
 from poma_assets.science.design_doctor import DesignReport, common_findings, examine_design
 from poma_assets.science.errors import DesignError, StorageError
+from poma_assets.storage.gene_set_cache import cached_gene_sets, is_intact
 from poma_assets.storage.package_data import read_gene_sets
 from poma_assets.tools.command import require_tool
 
@@ -55,11 +56,15 @@ def check_study(study: StudyResource) -> list[CheckLine]:
     sets = [read_gene_sets(name, study.study.root) for name in config.gene_sets]
     lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
     lines.append(f"hypotheses: {len(read_hypotheses(study).table)}")
-    warnings = []
+    warnings = [
+        CheckLine("warning", f"gene sets {one.name} are not as they were fetched on {one.date}: edited or damaged")
+        for one in cached_gene_sets(study.study.root)
+        if one.name in config.gene_sets and not is_intact(one, study.study.root)
+    ]
     matrix = read_given_matrix(study)
     if matrix is not None:
         lines.append(f"count matrix: {matrix.counts.shape[0]} genes x {matrix.counts.shape[1]} samples")
-        warnings = [CheckLine("warning", note) for note in matrix.notes]
+        warnings += [CheckLine("warning", note) for note in matrix.notes]
     if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
         paths = [reference_file(study, key) for key in ("genome", "annotation")]
         names = " and ".join(path.name for path in paths)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +15,7 @@ import pytest
 from poma_assets.preflight import CheckLine, check_study, require_sound
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import PomaError
+from poma_assets.storage.gene_set_cache import FetchedGeneSets, store_gene_sets
 
 
 def edit_sheet(study: Path, row: int, column: str, value: str) -> None:
@@ -179,3 +183,15 @@ def test_another_counter_makes_the_gene_counts_stale(poma, finished_study, tmp_p
     recounted = [step for step in stale if step["asset"] == "gene_counts"]
     assert len(recounted) == 8
     assert recounted[0]["reason"] == "counter in poma.yaml changed"
+
+
+def test_fetched_gene_sets_that_were_edited_are_told(study_copy):
+    fetched = FetchedGeneSets("set\tname\tIRF4\tMYC\n", "http://localhost", "release 1")
+    note = store_gene_sets(study_copy, "own", date(2026, 1, 2), fetched, licence="CC0")
+    config = study_copy / "poma.yaml"
+    config.write_text(re.sub(r"gene_sets:.*", f"gene_sets: [{note.name}]", config.read_text()))
+    study = StudyResource(root=str(study_copy))
+    assert not any("not as they were fetched" in line.text for line in check_study(study))
+    (study_copy / note.name).write_bytes(gzip.compress(b"set\tname\tIRF4\n"))
+    warnings = [line.text for line in check_study(study) if line.severity == "warning"]
+    assert f"gene sets {note.name} are not as they were fetched on 2026-01-02: edited or damaged" in warnings

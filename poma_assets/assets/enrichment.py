@@ -64,6 +64,7 @@ def _finish(
     frames: list[pd.DataFrame],
     notes: dict[str, str],
 ) -> Step:
+    """Group alike sets and store all."""
     fdr = study.study.config.thresholds.fdr
     empty = enrichment_frame(pd.DataFrame(), context.partition_key, method, "both")
     tested = pd.concat([empty, *frames], ignore_index=True) if frames else empty
