@@ -12,12 +12,13 @@ from poma_assets.contrast_facts import contrast_facts
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.figures import markdown_image, verdict_effects_figure
 from poma_assets.resources import StudyResource
-from poma_assets.science.markers.history import verdict_changes
+from poma_assets.science.markers.history import Judging, change_sentence, verdict_changes
 from poma_assets.science.markers.hypotheses import Hypotheses, parse_hypotheses
 from poma_assets.science.markers.response_score import response_scores
 from poma_assets.science.markers.verdicts import judge_markers, judged_genes
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
+from poma_assets.verdict_grounds import declared_hypotheses, verdict_grounds
 
 
 def read_hypotheses(study: StudyResource) -> Hypotheses:
@@ -95,24 +96,30 @@ def _list(frame: pd.DataFrame) -> str:
     return "\n".join(f"- {sentence}" for sentence in frame["sentence"])
 
 
-@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["marker_verdicts"])
+@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["marker_verdicts"], code_version="2")
 def verdict_history(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Every change of a verdict, with the run that changed it. Nothing is ever removed."""
-    where = {"contrast_id": context.partition_key}
-    history = study.warehouse.read("verdict_history", where)
-    latest = history.sort_values("recorded_at").drop_duplicates("hypothesis_id", keep="last")
-    version = study.warehouse.read("steps", {"asset": "marker_verdicts", "partition": context.partition_key})
-    changes = verdict_changes(
-        latest if len(latest) else None,
-        study.warehouse.read("marker_verdicts", where),
+    """Every change of a verdict, with its cause and the run that changed it. Nothing is ever removed."""
+    contrast, hypotheses = context.partition_key, read_hypotheses(study)
+    where = {"contrast_id": contrast}
+    version = study.warehouse.read("steps", {"asset": "marker_verdicts", "partition": contrast})
+    judging = Judging(
         run_id=context.run_id,
         recorded_at=datetime.now(UTC).replace(tzinfo=None),
         data_version=str(version["data_version"].iloc[0]),
+        grounds=verdict_grounds(study, contrast_design(study, contrast), hypotheses),
+        hypotheses=declared_hypotheses(hypotheses),
     )
+    history, current = study.warehouse.read("verdict_history", where), study.warehouse.read("marker_verdicts", where)
+    changes = verdict_changes(history, current, judging)
     return finish(
         context,
         study,
         tables={"verdict_history": changes},
         replaces={"verdict_history": {"run_id": context.run_id}},
-        metadata={"changed": len(changes)},
+        metadata={"changed": len(changes), "changes": dg.MetadataValue.md(_changes_list(changes))},
     )
+
+
+def _changes_list(changes: pd.DataFrame) -> str:
+    later = changes[changes["previous_verdict"].notna()]
+    return "\n".join(f"- {change_sentence(row)}" for row in later.to_dict("records")) or "no verdict changed"

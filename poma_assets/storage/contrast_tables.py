@@ -141,16 +141,24 @@ CONTRAST_TABLES = (
     ),
     make_table(
         "verdict_history",
-        "Every change of a verdict",
+        "Every change of a verdict, with its cause: from these rows follows the state after each run",
         f"""{CONTRAST_COLUMN}
         hypothesis_id VARCHAR hypothesis
         gene_symbol VARCHAR marker
-        verdict VARCHAR verdict
+        verdict VARCHAR verdict; not_asked where the hypothesis was judged before and is no longer asked
         sub_verdict VARCHAR sub-verdict
         log2_fold_change DOUBLE estimate
+        standard_error DOUBLE of the estimate
+        n_reference INTEGER biological replicates in the reference arm
+        n_target INTEGER biological replicates in the target arm
         previous_verdict VARCHAR verdict before; NULL for the first
         previous_sub_verdict VARCHAR sub-verdict before; NULL for the first
-        run_id VARCHAR Dagster run
+        cause VARCHAR what differs from the contrast's last recorded judging, in words
+        reference_samples VARCHAR samples of the reference arm, separated by semicolons
+        target_samples VARCHAR samples of the target arm, separated by semicolons
+        hypothesis VARCHAR the hypothesis as declared, as a JSON object of texts
+        judged_from VARCHAR versions of samples, counts, contrast, settings and code, as a JSON object
+        run_id VARCHAR Dagster run; its page in the UI is /runs/ and this id
         recorded_at TIMESTAMP time, UTC
         data_version VARCHAR data version of the verdicts
         hypotheses_sha256 VARCHAR hash of the table of hypotheses""",

@@ -167,7 +167,8 @@ def test_a_partition_must_be_named_by_the_tables_columns(warehouse: Warehouse) -
 
 def test_every_declared_type_comes_back_as_it_went(warehouse: Warehouse) -> None:
     history = dict.fromkeys(TABLES["verdict_history"].column_names, "text")
-    frame = pd.DataFrame([{**history, "contrast_id": "c", "run_id": "r", "log2_fold_change": -1.74}])
+    numbers = {"log2_fold_change": -1.74, "standard_error": 0.1, "n_reference": 3, "n_target": 3}
+    frame = pd.DataFrame([{**history, "contrast_id": "c", "run_id": "r", **numbers}])
     for moment in (
         pd.Timestamp("2024-05-01 10:00:00.5"),
         pd.Timestamp("2024-05-01 12:00:00.5", tz="Europe/Berlin"),
