@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Annotated
 
 import pandas as pd
@@ -12,13 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
-from poma_assets.resources import StudyResource
-from poma_assets.science.errors import InputError, StorageError
+from poma_assets.cli.verdicts import print_verdicts, read_verdicts, verdicts
+from poma_assets.science.errors import StorageError
 
-_STYLES = {"confirmed": "green", "contradicted": "red", "inconclusive": "yellow", "not_testable": "dim"}
-_SET_MEMBER = "judged_as_set"
-_FURTHER_FIGURES = re.compile(r" Standard error | For the record: ")
-_SYMBOLS = {"confirmed": "+", "contradicted": "x", "inconclusive": "?", "not_testable": "-"}
+__all__ = ["print_verdicts", "read_verdicts", "register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,77 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command()(verdicts)
     app.command()(query)
     app.command()(report)
-
-
-def verdicts(
-    study: StudyOption = None,
-    contrast: Annotated[str, typer.Option(help="Only this contrast.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Members of sets too, and the whole sentences.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Print the marker verdicts, each with its reason in one sentence."""
-    resource = open_study(study)
-    if contrast and contrast not in resource.contrasts:
-        raise InputError(
-            "--contrast names an unknown contrast",
-            found=contrast,
-            expected=", ".join(resource.contrasts) or "none",
-        )
-    frame = read_verdicts(resource, contrast)
-    if as_json:
-        print(frame.to_json(orient="records", indent=2))
-        return
-    print_verdicts(frame, everything=everything)
-
-
-def read_verdicts(resource: StudyResource, contrast: str = "") -> pd.DataFrame:
-    """Verdicts of the study, or of one contrast: contrasts in the order of their file, decided verdicts first."""
-    frame = resource.warehouse.read("marker_verdicts", {"contrast_id": contrast} if contrast else None)
-    if frame.empty:
-        raise StorageError("there are no verdicts yet", where=str(resource.study.root), fix="Run `poma run` first.")
-    contrasts, decided = list(resource.contrasts), list(_SYMBOLS)
-    ranks = pd.DataFrame(
-        {
-            "contrast": frame["contrast_id"].map(contrasts.index),
-            "identity": frame["policy"] == "identity",
-            "verdict": frame["verdict"].map(decided.index),
-            "marker": frame["gene_symbol"],
-        }
-    )
-    return frame.loc[ranks.sort_values(list(ranks.columns), kind="stable").index].reset_index(drop=True)
-
-
-def print_verdicts(frame: pd.DataFrame, *, everything: bool = False) -> None:
-    """Print one table per contrast: each verdict with its reason, by default without the further figures."""
-    if not everything:
-        frame = frame.loc[frame["sub_verdict"] != _SET_MEMBER]
-    for contrast, rows in frame.groupby("contrast_id", sort=False):
-        table = Table(
-            "",
-            "marker",
-            "verdict",
-            "log2 FC",
-            "why",
-            title=escape(str(contrast)),
-            title_justify="left",
-            title_style="bold",
-            box=None,
-            padding=(0, 1),
-            header_style="dim",
-        )
-        for row in rows.to_dict("records"):
-            verdict, effect = str(row["verdict"]), row["log2_fold_change"]
-            name = f"{verdict} {row['sub_verdict'] or ''}".replace("_", " ")
-            table.add_row(
-                _SYMBOLS.get(verdict, ""),
-                escape(str(row["gene_symbol"])),
-                name,
-                "" if pd.isna(effect) else f"{effect:+.2f}",
-                escape(str(row["sentence"]) if everything else _FURTHER_FIGURES.split(str(row["sentence"]))[0]),
-                style=_STYLES.get(verdict, ""),
-            )
-        out.print(table)
-        out.print()
 
 
 def query(

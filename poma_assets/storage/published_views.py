@@ -20,6 +20,17 @@ _VIEWS: dict[str, tuple[str, str]] = {
                  v.gene_symbol, v.hypothesis_id
         """,
     ),
+    "v_verdict_history": (
+        "Every change of a verdict, newest first: from what to what, why, by which run, and whether it still stands",
+        """
+        SELECT recorded_at, contrast_id, gene_symbol, previous_verdict, previous_sub_verdict, verdict, sub_verdict,
+               cause, log2_fold_change, standard_error, n_reference, n_target, reference_samples, target_samples,
+               row_number() OVER (PARTITION BY contrast_id, hypothesis_id ORDER BY recorded_at DESC) = 1 AS stands,
+               '/runs/' || run_id AS run_path, data_version, hypothesis_id
+        FROM verdict_history
+        ORDER BY recorded_at DESC, contrast_id, gene_symbol, hypothesis_id
+        """,
+    ),
     "v_top_genes": (
         f"The {_TOP_GENES} genes of smallest p value of each contrast and engine",
         f"""

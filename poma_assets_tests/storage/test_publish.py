@@ -62,11 +62,16 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         "contrasts": [row("contrasts", contrast_id="c", kind="drug_vs_vehicle")],
         "de_results": [*tested, filtered],
         "marker_verdicts": verdicts,
+        "verdict_history": [
+            row("verdict_history", hypothesis_id="h2", verdict=v, run_id="r", contrast_id="c", recorded_at=at)
+            for v, at in (("confirmed", pd.Timestamp("2025-01-02")), ("inconclusive", pd.Timestamp("2025-01-01")))
+        ],
     }
     values = {
         "sample_quality": {"sample_id": "S1"},
         "de_results": {"contrast_id": "c"},
         "marker_verdicts": {"contrast_id": "c"},
+        "verdict_history": {"contrast_id": "c", "run_id": "r"},
     }
     store(warehouse, {name: pd.DataFrame(rows) for name, rows in tables.items()}, "", partition_values=values)
     return warehouse
@@ -86,7 +91,7 @@ def test_the_copy_holds_all_tables_with_comments(warehouse: Warehouse, tmp_path:
     assert set(columns) == declared
     assert rows_of(target, "SELECT count(*) FROM de_results") == [(61,)]
     views = dict(rows_of(target, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"))
-    assert set(views) == {"v_verdicts", "v_top_genes", "v_sample_overview", "v_marker_expression"}
+    assert set(views) == {"v_verdicts", "v_verdict_history", "v_top_genes", "v_sample_overview", "v_marker_expression"}
     assert all(views.values())
     assert [path.name for path in target.parent.iterdir() if not path.name.startswith(".")] == ["study.duckdb"]
 
@@ -103,6 +108,10 @@ def test_the_views_show_what_they_say(warehouse: Warehouse, tmp_path: Path) -> N
     assert top == [(f"ENSG{59 - i}", i + 1) for i in range(50)]
     overview = "SELECT sample_id, treatment, included, quality_failures, quality_warnings FROM v_sample_overview"
     assert rows_of(target, overview) == [("S1", "DMSO", None, 1, 1), ("S2", "POM", True, None, None)]
+    assert rows_of(target, "SELECT verdict, stands, run_path FROM v_verdict_history") == [
+        ("confirmed", True, "/runs/r"),
+        ("inconclusive", False, "/runs/r"),
+    ]
     expression = "SELECT gene_symbol, sample_id, treatment, cpm FROM v_marker_expression"
     assert rows_of(target, expression) == [("IRF4", "S1", "DMSO", 9.0), ("IRF4", "S2", "POM", 4.0)]
 
