@@ -99,10 +99,30 @@ CONTRAST_TABLES = (
         f"""{CONTRAST_COLUMN}
         judged_gene VARCHAR gene left out of the score
         signature VARCHAR name and version of the signature
-        n_genes INTEGER signature genes that were tested
+        n_genes INTEGER signature genes that were tested, at a mean count of 10 or more
         score DOUBLE mean signed z over the signature
-        p_value DOUBLE one-sided, from random gene sets of equal size
+        expected_score DOUBLE mean score of random gene sets of equal size and signs
+        correlation DOUBLE mean signed correlation of the genes' residuals
+        residual_df INTEGER residual degrees of freedom it was estimated from; 0: preset
+        p_value DOUBLE one-sided, from random gene sets, their scores widened for the correlation
         exposure_shown BOOLEAN p below 0.05""",
+        ("contrast_id",),
+    ),
+    make_table(
+        "programme_scores",
+        "Did programmes of whole populations (proliferation, death, stress, interferon) move",
+        f"""{CONTRAST_COLUMN}
+        programme VARCHAR proliferation, apoptosis, unfolded_protein_response or interferon
+        version VARCHAR name and version of the table of programmes
+        n_genes INTEGER genes that were tested, at a mean count of 10 or more; markers are left out
+        n_listed INTEGER genes of the programme
+        log2_fold_change DOUBLE mean over the genes, unshrunken; NULL with fewer than 10 genes
+        ci_low DOUBLE lower limit of the 95 % interval, allowing for correlation
+        ci_high DOUBLE upper limit of the 95 % interval
+        correlation DOUBLE mean correlation of the genes' residuals that was allowed for
+        p_value DOUBLE two-sided, competitive rank test
+        p_adjusted DOUBLE Benjamini-Hochberg over the programmes
+        moved BOOLEAN p_adjusted below 0.05, interval without 0, mean change of at least 1.1-fold""",
         ("contrast_id",),
     ),
     make_table(

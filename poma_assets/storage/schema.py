@@ -19,6 +19,10 @@ from poma_assets.storage.table_declaration import (
 )
 
 _CONTRAST_KINDS = "drug_vs_vehicle, resistant_vs_sensitive_at_vehicle, drug_by_sensitivity_interaction or other"
+_IDENTITY_RULES = (
+    "light_chain, heavy_chain, translocation_outlier, sex, lineage, parent_identity, replicate_group, swap, "
+    "near_duplicate or replicate_spearman"
+)
 
 _STUDY_AND_SAMPLE_TABLES = (
     make_table(
@@ -248,14 +252,24 @@ _STUDY_AND_SAMPLE_TABLES = (
     ),
     make_table(
         "sample_identity",
-        "Is the sample the line that the sheet says",
+        "Is the sample what the sheet says: its line, its parent, its arm, a culture of its own",
         f"""{SAMPLE_COLUMN}
-        rule VARCHAR light_chain, heavy_chain, translocation_outlier, sex or lineage
-        expected VARCHAR what the declared line should show
+        rule VARCHAR {_IDENTITY_RULES}
+        expected VARCHAR what the declared line, parent or arm should show
         observed VARCHAR what the counts show
-        status VARCHAR match, mismatch, not_assessed
+        status VARCHAR match, mismatch (blocks verdicts), warn, not_assessed
         likelier_line VARCHAR line that fits better; NULL if none
         detail VARCHAR figures, in words""",
+    ),
+    make_table(
+        "sample_response",
+        "Did the drug's programme respond, sample by sample",
+        f"""{SAMPLE_COLUMN}
+        signature VARCHAR name and version of the signature
+        n_genes INTEGER signature genes above 1 CPM that are expected to respond at the sample's time
+        score DOUBLE mean signed distance from the vehicle samples in gene-wise spreads; NULL without vehicle samples
+        reference_samples VARCHAR vehicle samples of the same line, separated by semicolons
+        time_matched BOOLEAN they were taken at the sample's time; NULL if not known""",
     ),
 )
 
