@@ -121,8 +121,8 @@ def floor_gate(
 
 def samples_above_floor(gene_counts: pd.Series, library_size: pd.Series, samples: Sequence[str]) -> int:
     """Count the samples with CPM >= 1 and at least 10 counts."""
-    counts = gene_counts.loc[list(samples)].astype(float)
-    cpm = counts / library_size.loc[list(samples)].astype(float) * 1e6
+    counts = gene_counts.loc[list(samples)].to_numpy(dtype=float)
+    cpm = counts / library_size.loc[list(samples)].to_numpy(dtype=float) * 1e6
     return int(((cpm >= FLOOR_CPM) & (counts >= FLOOR_COUNTS)).sum())
 
 

@@ -17,10 +17,14 @@ from poma_assets.science.markers.statistics import (
 )
 
 ALPHA: Final = 0.05
+SINGLE_MARKER_ALPHA: Final = 0.01
+"""Largest p with which one marker's direction is called: where most of a panel truly changes, q is hardly above p,
+and q alone would confirm 5 % of the markers that do not (docs/decisions/0009)."""
 REPLICATES_FOR_ABSENCE: Final = 3
 AXIS_GENE: Final = "IRF4"
 UNCOUPLED_GENE: Final = "MYC"
 DRUG_KIND: Final = "drug_vs_vehicle"
+BASELINE_KIND: Final = "resistant_vs_sensitive_at_vehicle"
 INTERACTION_KIND: Final = "drug_by_sensitivity_interaction"
 
 
@@ -57,11 +61,11 @@ def decide_direction(judgement: Judgement, facts: ContrastFacts) -> tuple[str, s
     delta = judgement.hypothesis.min_effect_log2
     toward = judgement.hypothesis.sign * judgement.estimate.effect
     detectable = smallest_detectable_effect(judgement.estimate.standard_error)
-    if judgement.q_confirm < ALPHA and toward >= delta:
+    if toward >= delta and _shown(judgement.p_confirm, judgement.q_confirm):
         return "confirmed", "strong" if toward - detectable >= delta else "plain"
-    if judgement.q_opposite < ALPHA and toward <= -delta:
+    if toward <= -delta and _shown(judgement.p_opposite, judgement.q_opposite):
         return "contradicted", "opposite"
-    if judgement.q_confirm < ALPHA:
+    if toward < delta and judgement.q_confirm < ALPHA:
         return "inconclusive", "small_effect"
     if judgement.q_equivalence < ALPHA and _enough_for_absence(facts):
         return "contradicted", "absent"
@@ -73,10 +77,26 @@ def _decide_equivalence(judgement: Judgement, facts: ContrastFacts) -> tuple[str
     delta = judgement.hypothesis.min_effect_log2
     if judgement.q_equivalence < ALPHA and _enough_for_absence(facts):
         return "confirmed", "equivalent"
-    if judgement.q_opposite < ALPHA and abs(judgement.estimate.effect) >= delta:
+    if abs(judgement.estimate.effect) >= delta and _shown(judgement.p_opposite, judgement.q_opposite):
         return "contradicted", "changed"
     detectable = smallest_detectable_effect(judgement.estimate.standard_error)
     return "inconclusive", "underpowered" if detectable >= delta else "borderline"
+
+
+def short_of_proof(judgement: Judgement) -> float | None:
+    """Return p of an effect that is large enough and significant within the panel, but not by itself; else None."""
+    delta, sign = judgement.hypothesis.min_effect_log2, judgement.hypothesis.sign
+    effect = judgement.estimate.effect
+    if not abs(effect) >= delta:
+        return None
+    expected = sign * effect > 0
+    p = judgement.p_confirm if expected else judgement.p_opposite
+    q = judgement.q_confirm if expected else judgement.q_opposite
+    return p if q < ALPHA and p >= SINGLE_MARKER_ALPHA else None
+
+
+def _shown(p: float, q: float) -> bool:
+    return q < ALPHA and p < SINGLE_MARKER_ALPHA
 
 
 def _enough_for_absence(facts: ContrastFacts) -> bool:

@@ -6,7 +6,14 @@ import math
 from typing import Final
 
 from poma_assets.science.markers.judgement import ContrastFacts, Judgement
-from poma_assets.science.markers.rules import REPLICATES_FOR_ABSENCE
+from poma_assets.science.markers.rules import (
+    ALPHA,
+    BASELINE_KIND,
+    INTERACTION_KIND,
+    REPLICATES_FOR_ABSENCE,
+    SINGLE_MARKER_ALPHA,
+    short_of_proof,
+)
 from poma_assets.science.markers.statistics import (
     interval,
     replicates_needed,
@@ -24,9 +31,11 @@ def explain(judgement: Judgement, facts: ContrastFacts) -> str:
     elif judgement.stop is not None:
         parts = [_not_tested(judgement)]
         if not math.isnan(judgement.estimate.effect):
-            parts.append(f"For the record: {_effect(judgement)}; {_details(judgement, facts)}")
+            parts.append(f"For the record: {_effect(judgement, facts)}; {_details(judgement, facts)}")
     else:
-        parts = [f"{_subject(judgement)} {_effect(judgement)}{_finding(judgement, facts)}"]
+        parts = [f"{_effect(judgement, facts)}{_finding(judgement, facts)}"]
+        if facts.kind == INTERACTION_KIND:
+            parts[0] = _capitalised(parts[0])
         parts.append(_capitalised(_details(judgement, facts)))
     parts += [_capitalised(remark) for remark in judgement.remarks]
     return ". ".join(parts).replace("\n", " ") + "."
@@ -56,14 +65,24 @@ def _subject(judgement: Judgement) -> str:
     return f"{judgement.hypothesis.gene_symbol} ({counted}, on average)"
 
 
-def _effect(judgement: Judgement) -> str:
+def _effect(judgement: Judgement, facts: ContrastFacts) -> str:
     effect = judgement.estimate.effect
     low, high = interval(effect, judgement.estimate.standard_error)
-    moved = "stayed level"
-    if 2 ** abs(effect) >= LEVEL_FOLD:
-        moved = f"{'rose' if effect > 0 else 'fell'} {fold(effect)}-fold"
-    q = _deciding_q(judgement)
-    return f"{moved} (log2 {effect:.2f}, 95 % CI {low:.2f} to {high:.2f}{q})"
+    numbers = f"log2 {effect:.2f}, 95 % CI {low:.2f} to {high:.2f}{_deciding_q(judgement)}"
+    return f"{_comparison(_subject(judgement), effect, facts.kind)} ({numbers})"
+
+
+def _comparison(subject: str, effect: float, kind: str) -> str:
+    """Return what was found in the words of the comparison: a course of time, two kinds of cells, two effects."""
+    level = 2 ** abs(effect) < LEVEL_FOLD
+    more = f"{fold(effect)}-fold {'higher' if effect > 0 else 'lower'}"
+    if kind == INTERACTION_KIND:
+        found = "alike in sensitive and resistant cells" if level else f"{more} in sensitive than in resistant cells"
+        return f"the drug's effect on {subject} is {found}"
+    if kind == BASELINE_KIND:
+        found = "alike in resistant and sensitive cells" if level else f"{more} in resistant than in sensitive cells"
+        return f"{subject} is {found}"
+    return f"{subject} " + ("stayed level" if level else f"{'rose' if effect > 0 else 'fell'} {fold(effect)}-fold")
 
 
 def _deciding_q(judgement: Judgement) -> str:
@@ -98,17 +117,19 @@ def _finding(judgement: Judgement, facts: ContrastFacts) -> str:
     hypothesis = judgement.hypothesis
     asked = f"{fold(hypothesis.min_effect_log2)}-fold" if hypothesis.min_effect_log2 > 0 else ""
     change = {1: "rise", -1: "fall"}.get(hypothesis.sign, "change")
+    change = "difference" if facts.kind in (INTERACTION_KIND, BASELINE_KIND) else change
     verdict = f"{judgement.verdict.replace('_', ' ')}, {judgement.sub_verdict.replace('_', ' ')}"
     findings = {
         "strong": f", at least the {asked} asked for, also at the cautious end of the estimate",
         "plain": f", at least the {asked} asked for",
         "opposite": f", opposite to the expected {change} and by at least {asked}",
         "absent": f"; a {change} of {asked} or more is excluded",
-        "changed": f", by at least {asked} where no change is expected",
-        "equivalent": f"; a change of {asked} or more is excluded, as expected",
+        "changed": f", by at least {asked} where no {change} is expected",
+        "equivalent": f"; a {change} of {asked} or more is excluded, as expected",
         "small_effect": f", in the expected direction, but short of the {asked} asked for",
-        "underpowered": f"; {_power(judgement, facts, asked)}",
-        "borderline": f"; a {change} of {asked} is neither shown nor excluded{_too_few(judgement, facts)}",
+        "underpowered": f"{_not_by_itself(judgement, change, asked)}; {_power(judgement, facts, asked)}",
+        "borderline": _not_by_itself(judgement, change, asked)
+        or f"; a {change} of {asked} is neither shown nor excluded{_too_few(judgement, facts)}",
         "outside_window": f"; no {change} of {asked}, but {judgement.reason}",
         "exposure_not_shown": f"; no {change} of {asked}, but {judgement.reason}",
         "report_only": "; no direction is expected, so it is reported only",
@@ -122,14 +143,27 @@ def _finding(judgement: Judgement, facts: ContrastFacts) -> str:
 
 def _power(judgement: Judgement, facts: ContrastFacts, asked: str) -> str:
     error = judgement.estimate.standard_error
-    text = f"changes below {fold(smallest_detectable_effect(error))}-fold cannot be seen, {asked} is asked for"
+    text = f"effects below {fold(smallest_detectable_effect(error))}-fold cannot be seen, {asked} is asked for"
     needed = replicates_needed(error, judgement.hypothesis.min_effect_log2, facts.n_reference, facts.n_target)
     return text if needed is None else f"{text}; about {needed} replicates an arm would do"
 
 
+def _not_by_itself(judgement: Judgement, change: str, asked: str) -> str:
+    """Say that the effect is large enough and significant within the panel, but not sure enough for one marker."""
+    p = short_of_proof(judgement)
+    if p is None:
+        return ""
+    size = f"at least the {asked} asked for"
+    if judgement.hypothesis.sign == 0:
+        size = f"by at least {asked} where no {change} is expected"
+    if judgement.hypothesis.sign * judgement.estimate.effect < 0:
+        size = f"opposite to the expected {change} and by at least {asked}"
+    return f", {size}, but with p = {probability(p)} where one marker by itself needs p < {SINGLE_MARKER_ALPHA:g}"
+
+
 def _too_few(judgement: Judgement, facts: ContrastFacts) -> str:
     n = min(facts.n_reference, facts.n_target)
-    if judgement.q_equivalence < 0.05 and n < REPLICATES_FOR_ABSENCE:
+    if judgement.q_equivalence < ALPHA and n < REPLICATES_FOR_ABSENCE:
         return f" ({n} replicates an arm are too few to call it absent)"
     return ""
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtr
 
 ONE_SIDED_5_PCT: Final = 1.645
 """Normal quantile of a one-sided 5 % test, rounded as in the rules."""
@@ -46,13 +46,13 @@ def p_values(effect: float, standard_error: float, sign: int, min_effect: float)
     if not (math.isfinite(effect) and math.isfinite(standard_error) and standard_error > 0):
         return PValues(math.nan, math.nan, math.nan)
     equivalence = max(
-        float(norm.cdf((effect - min_effect) / standard_error)),
-        float(norm.sf((effect + min_effect) / standard_error)),
+        float(ndtr((effect - min_effect) / standard_error)),
+        float(ndtr(-(effect + min_effect) / standard_error)),
     )
     if sign == 0:
-        return PValues(math.nan, 2 * float(norm.sf(abs(effect) / standard_error)), equivalence)
+        return PValues(math.nan, 2 * float(ndtr(-abs(effect) / standard_error)), equivalence)
     z = sign * effect / standard_error
-    return PValues(float(norm.sf(z)), float(norm.cdf(z)), equivalence)
+    return PValues(float(ndtr(-z)), float(ndtr(z)), equivalence)
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -256,7 +256,8 @@ def _test_set(judged: Judgement, used: Sequence[Judgement], evidence: _Evidence)
     if len(used) < MINIMUM_MEMBERS:
         found = f"{len(used)} of {judged.members_total} members are expressed and estimated"
         return GateStop("below_floor", f"{found}; a set needs {MINIMUM_MEMBERS}")
-    tested = evidence.deseq2[np.isfinite(evidence.deseq2["statistic"].astype(float))]
+    z = (evidence.deseq2["log2_fold_change"] / evidence.deseq2["standard_error"]).to_numpy(dtype=float)
+    tested, z = evidence.deseq2[np.isfinite(z)], z[np.isfinite(z)]
     in_set = tested["gene_id"].isin([row.estimate.gene_id for row in used]).to_numpy(dtype=bool)
     if int((~in_set).sum()) < MINIMUM_OTHER_GENES or not in_set.any():
         reason = f"a set is compared with at least {MINIMUM_OTHER_GENES} other tested genes"
@@ -272,7 +273,7 @@ def _test_set(judged: Judgement, used: Sequence[Judgement], evidence: _Evidence)
     edger = [row.estimate.edger_effect for row in used if not math.isnan(row.estimate.edger_effect)]
     mean_edger = float(np.mean(edger)) if edger else math.nan
     judged.estimate = Estimate(None, effect, error, "tested", mean_edger)
-    p_up, p_down = competitive_rank_test(tested["statistic"].to_numpy(dtype=float), in_set, correlation)
+    p_up, p_down = competitive_rank_test(z, in_set, correlation)
     judged.p_confirm, judged.p_opposite = (p_up, p_down) if judged.hypothesis.sign > 0 else (p_down, p_up)
     judged.p_equivalence = p_values(effect, error, 0, judged.hypothesis.min_effect_log2).equivalence
     return None

@@ -40,6 +40,17 @@ def hypothesis_table(*rows: str) -> Hypotheses:
 
 
 @pytest.fixture
+def several_hypotheses() -> Callable[[list[str]], Hypotheses]:
+    """One directional fall of 1.5-fold in myeloma for each gene."""
+
+    def make(genes: list[str]) -> Hypotheses:
+        fields = "core myeloma rna drug_vs_vehicle down 0.585 . . directional"
+        return hypothesis_table(*(f"H{i + 1} {gene} ID_{gene} {fields}" for i, gene in enumerate(genes)))
+
+    return make
+
+
+@pytest.fixture
 def one_hypothesis() -> Callable[..., Hypotheses]:
     """One hypothesis on GENE1, a directional fall of 1.5-fold unless told otherwise."""
 
@@ -104,6 +115,7 @@ def judge() -> Judge:
         quality: list[dict[str, object]] | None = None,
         overrides: pd.DataFrame | None = None,
         background: int = 0,
+        likelihood_ratio: bool = False,
         **facts: object,
     ) -> pd.DataFrame:
         ids = dict(zip(hypotheses.table["gene_symbol"], hypotheses.table["ensembl_gene_id"], strict=True))
@@ -114,6 +126,8 @@ def judge() -> Judge:
         given = {ids.get(name, name): values for name, values in (counts or {}).items()}
         matrix = pd.DataFrame([given.get(gene, [500] * 6) for gene in own], index=list(own), columns=samples)
         deseq2 = de_frame(own, dict.fromkeys(own, status))
+        if likelihood_ratio:
+            deseq2 = deseq2.assign(statistic=deseq2["statistic"] ** 2, test="lrt")
         other = None
         if edger is not None:
             other = de_frame({ids[n]: (n, b, 1.0) for n, b in edger.items()}, {})

@@ -45,7 +45,7 @@ def test_the_sentence_outside_the_window(judge, one_hypothesis):
 
 def test_what_is_not_testable_still_shows_its_numbers(judge, shipped):
     sentence = judge(shipped, {"IKZF1": (-0.02, 0.1)}).loc["IKZF1_degradation", "sentence"]
-    assert "For the record: stayed level (log2 -0.02, 95 % CI -0.22 to 0.18)" in sentence
+    assert "For the record: IKZF1 stayed level (log2 -0.02, 95 % CI -0.22 to 0.18)" in sentence
 
 
 def test_every_sentence_is_one_line_and_ends_with_one_full_stop(judge, shipped):
@@ -55,3 +55,43 @@ def test_every_sentence_is_one_line_and_ends_with_one_full_stop(judge, shipped):
         assert "nan" not in sentence
         assert sentence.endswith(".")
         assert not sentence.endswith("..")
+
+
+BASELINE, INTERACTION = "resistant_vs_sensitive_at_vehicle", "drug_by_sensitivity_interaction"
+
+
+class TestComparisons:
+    """No course of time is told where two kinds of cells, or two effects, are compared."""
+
+    def sentence(self, judge, one_hypothesis, kind, estimate, direction="up"):
+        table = one_hypothesis(direction, kind=kind)
+        both = frozenset({"sensitive", "resistant"})
+        return judge(table, {"GENE1": estimate}, kind=kind, sensitivities=both).loc["H1", "sentence"]
+
+    def test_an_interaction_compares_the_effects_of_the_drug(self, judge, one_hypothesis):
+        # 2^3.46 = 11.0
+        assert self.sentence(judge, one_hypothesis, INTERACTION, (3.46, 0.3)).startswith(
+            "The drug's effect on GENE1 is 11-fold higher in sensitive than in resistant cells (log2 3.46, "
+        )
+        assert self.sentence(judge, one_hypothesis, INTERACTION, (-1.0, 0.2)).startswith(
+            "The drug's effect on GENE1 is 2-fold lower in sensitive than in resistant cells (log2 -1.00, "
+        )
+
+    def test_a_baseline_compares_cells(self, judge, one_hypothesis):
+        assert self.sentence(judge, one_hypothesis, BASELINE, (-1.0, 0.2), "down").startswith(
+            "GENE1 is 2-fold lower in resistant than in sensitive cells (log2 -1.00, "
+        )
+        assert "opposite to the expected difference" in self.sentence(judge, one_hypothesis, BASELINE, (-1.0, 0.2))
+
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            (BASELINE, "GENE1 is alike in resistant and sensitive cells (log2 0.00"),
+            (INTERACTION, "The drug's effect on GENE1 is alike in sensitive and resistant cells (log2 0.00"),
+        ],
+    )
+    def test_no_difference(self, judge, one_hypothesis, kind, words):
+        sentence = self.sentence(judge, one_hypothesis, kind, (0.0, 0.1))
+        assert sentence.startswith(words)
+        assert "; a difference of 1.5-fold or more is excluded: contradicted, absent." in sentence
+        assert not set(sentence.split()) & {"rose", "fell", "stayed", "rise", "fall"}

@@ -98,8 +98,28 @@ def test_correlation_is_that_of_the_residuals_not_of_the_drug_effect():
 
 def test_too_few_samples_or_genes_give_the_preset():
     values, sizes, _ = frame(np.random.default_rng(0).poisson(100, size=(5, 8)))
-    assert inter_gene_correlation(values, sizes, [["S0", "S1"], ["S2", "S3"]]) == PRESET_CORRELATION
+    assert inter_gene_correlation(values, sizes, [["S0"], ["S2", "S3"]]) == PRESET_CORRELATION
     assert inter_gene_correlation(values.iloc[:1], sizes, [["S0", "S1", "S2", "S3"], ["S4", "S5", "S6"]]) == 0.01
+
+
+@pytest.mark.parametrize(("n", "limit"), [(2, 0.13), (3, 0.10), (6, 0.09)])
+def test_genes_that_move_together_are_rarely_called_changed(n, limit):
+    """Type I error of the whole test, the correlation estimated from the counts; ignoring it gives over 15 %."""
+    rng = np.random.default_rng(n)
+    size, other, rho, repeats, samples = 11, 150, 0.3, 250, [f"S{i}" for i in range(2 * n)]
+    in_set = np.arange(size + other) < size
+    called, ignoring = [], []
+    for _ in range(repeats):
+        noise = rng.normal(size=(size + other, 2 * n))
+        noise[:size] = math.sqrt(rho) * rng.normal(size=2 * n) + math.sqrt(1 - rho) * noise[:size]
+        counts = pd.DataFrame(1000 * 2 ** (0.25 * noise), columns=samples)
+        z = (noise[:, n:].mean(axis=1) - noise[:, :n].mean(axis=1)) / math.sqrt(2 / n)
+        arms = [samples[:n], samples[n:]]
+        correlation = inter_gene_correlation(counts[in_set], pd.Series(1e6, index=samples), arms)
+        called += [p < 0.05 for p in competitive_rank_test(z, in_set, correlation)]
+        ignoring += [p < 0.05 for p in competitive_rank_test(z, in_set, 0.0)]
+    assert np.mean(called) < limit
+    assert np.mean(ignoring) > 0.15
 
 
 class TestSetVerdicts:
@@ -147,3 +167,10 @@ class TestSetVerdicts:
         effects = dict.fromkeys(INTERFERON, (1.6, 0.3)) | {f"X{i}": (1.6 + i / 100 - 0.5, 0.3) for i in range(100)}
         frame = judge(shipped, effects, time_h=(72.0,))
         assert frame.loc["interferon_set", "verdict"] == "inconclusive"
+
+    def test_the_chi_square_of_a_likelihood_ratio_test_is_not_taken_for_a_direction(self, judge, shipped):
+        """All statistics of such a test are positive; a set ranks by estimate / standard error."""
+        effects = dict.fromkeys(INTERFERON, (1.6, 0.3))
+        wald = judge(shipped, effects, background=150, time_h=(72.0,))
+        ratio = judge(shipped, effects, background=150, time_h=(72.0,), likelihood_ratio=True)
+        pd.testing.assert_frame_equal(wald, ratio)
