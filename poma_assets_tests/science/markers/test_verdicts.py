@@ -187,6 +187,35 @@ class TestAnnotation:
         assert "the annotation has no gene ENSG00000000001 or GENE1" in row["sentence"]
         assert math.isnan(row["log2_fold_change"])
 
+    def test_one_id_in_two_versions_is_not_guessed(self, facts):
+        row = self.run(facts, [("ENSG00000000001.5", "GENE1"), ("ENSG00000000001.7", "GENE1")])
+        assert (row["verdict"], row["sub_verdict"]) == ("not_testable", "not_estimable")
+        assert "ENSG00000000001.5, ENSG00000000001.7" in row["sentence"]
+
+    def test_another_gene_of_the_marker_s_id_wins_over_its_symbol(self, facts):
+        """Symbols change; ids do not."""
+        row = self.run(facts, [("ENSG00000000001", "RENAMED"), ("ENSG00000999999", "GENE1")])
+        assert (row["verdict"], row["ensembl_gene_id"]) == ("confirmed", "ENSG00000000001")
+
+
+@pytest.mark.parametrize("estimate", [(-1.68, math.nan), (math.nan, 0.2), (math.inf, 0.2)])
+def test_an_estimate_without_standard_error_is_no_estimate(judge, one_hypothesis, estimate):
+    row = judge(one_hypothesis(), {"GENE1": estimate, "OTHER": (0.1, 0.2)}).loc["H1"]
+    assert (row["verdict"], row["sub_verdict"]) == ("not_testable", "not_estimable")
+    assert "nan" not in row["sentence"]
+
+
+def test_a_gene_without_estimate_does_not_count_in_the_adjustment(judge, several_hypotheses):
+    effects = {"GENE1": (-0.8, 0.2), "GENE2": (-0.8, math.nan), "GENE3": (0.0, 0.2)}
+    frame = judge(several_hypotheses(list(effects)), effects)
+    assert frame.loc["H1", "q_confirm"] == pytest.approx(2 * frame.loc["H1", "p_confirm"])
+    assert math.isnan(frame.loc["H2", "q_confirm"])
+
+
+def test_a_panel_of_one_gene_needs_no_adjustment(judge, one_hypothesis):
+    row = judge(one_hypothesis(), {"GENE1": (-0.8, 0.2)}).loc["H1"]
+    assert row["q_confirm"] == row["p_confirm"]
+
 
 def test_an_expressed_gene_without_estimate_is_not_estimable(judge, one_hypothesis):
     effects = {"GENE1": (math.nan, math.nan), "OTHER": (0.1, 0.2)}
