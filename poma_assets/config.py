@@ -111,6 +111,11 @@ class Study:
         return self._below_root(self.config.hypotheses)
 
     @property
+    def cell_lines_path(self) -> Path | None:
+        """The user's own table of cell lines."""
+        return self._below_root(self.config.cell_lines)
+
+    @property
     def quality_overrides_path(self) -> Path:
         """Decisions of people on samples that failed a threshold; the file is optional."""
         return self.root / "qc_overrides.tsv"

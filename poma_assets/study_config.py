@@ -98,6 +98,7 @@ class StudyConfig(_Section):
     profile: Literal["human_poly_a", "small_reference"] = "human_poly_a"
     quality: dict[str, QualityRule] = {}
     hypotheses: str | None = None
+    cell_lines: str | None = None
     seed: Annotated[int, Field(ge=0)] = 1
 
 

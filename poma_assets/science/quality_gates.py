@@ -30,6 +30,12 @@ INCLUSION_COLUMNS: Final = ("sample_id", "included", "reason")
 OVERRIDE_COLUMNS: Final = ("sample", "metric", "decision", "reason", "who", "date")
 ANY_METRIC: Final = "all"
 IDENTITY_METRIC: Final = "identity"
+IDENTITY_TABLE: Final = "sample_identity"
+IDENTITY_RULES: Final = (
+    *("light_chain", "heavy_chain", "translocation_outlier", "sex", "lineage", "parent_identity"),
+    *("replicate_group", "swap", "near_duplicate"),
+)
+"""Rules of the table sample_identity beside ``replicate_spearman``, which is a quality metric too."""
 
 SOURCES: Final = {
     "rna_integrity_number": "samples",
@@ -175,14 +181,15 @@ def evaluate_quality(
                 fix=f"Is {alike!r} meant?" if alike else None,
             )
     rows = [
-        _evaluate(sample_id, metric, metrics, _with_user_rules(metric, thresholds, overrides or {})) for metric in known
+        _evaluate(sample_id, metric, metrics, rules_in_force(metric, thresholds, overrides or {})) for metric in known
     ]
     return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))
 
 
-def _with_user_rules(
+def rules_in_force(
     metric: str, thresholds: Thresholds, overrides: Mapping[str, Mapping[str, str | None]]
 ) -> tuple[str | None, str | None]:
+    """Return the warning and failure rule of a metric, the user's before those of table and profile."""
     warn, fail = thresholds.rules[metric]
     own = overrides.get(metric, {})
     own_warn, own_fail = own.get("warn"), own.get("fail")
@@ -219,13 +226,14 @@ def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns `OVERRIDE_COLUMNS`, texts; `decision` is include or exclude; `metric` is a metric,
-        ``identity``, a rule of the table sample_identity, or ``all``; `date` is YYYY-MM-DD.
+        Columns `OVERRIDE_COLUMNS`, texts; `decision` is include or exclude; `metric` is a metric, a rule of
+        the table sample_identity, ``identity`` for all of those (``sample_identity`` means the same and is
+        returned so), or ``all``; `date` is YYYY-MM-DD.
 
     Raises
     ------
     InputError
-        A column or cell is missing, the decision is another word, or the date cannot be read.
+        A column or cell is missing, the metric or the decision is unknown, or the date cannot be read.
     """
     rows = read_rows(
         text, source=source, required=OVERRIDE_COLUMNS, error=InputError, what="table of quality overrides"
@@ -235,6 +243,7 @@ def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
         for column in OVERRIDE_COLUMNS:
             if is_missing(row.cells[column]):
                 raise InputError("the cell is empty", where=where + column, fix="All columns are mandatory.")
+        _require_known_metric(row.cells["metric"], where + "metric")
         if row.cells["decision"] not in ("include", "exclude"):
             found = repr(row.cells["decision"])
             raise InputError("unknown decision", where=where + "decision", found=found, expected="include or exclude")
@@ -246,7 +255,21 @@ def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
                 "the date cannot be read", where=where + "date", found=found, expected="YYYY-MM-DD"
             ) from problem
     records = [{column: row.cells[column] for column in OVERRIDE_COLUMNS} for row in rows]
-    return pd.DataFrame(records, columns=list(OVERRIDE_COLUMNS))
+    frame = pd.DataFrame(records, columns=list(OVERRIDE_COLUMNS))
+    return frame.assign(metric=frame["metric"].replace(IDENTITY_TABLE, IDENTITY_METRIC))
+
+
+def _require_known_metric(metric: str, where: str) -> None:
+    known = [ANY_METRIC, IDENTITY_METRIC, IDENTITY_TABLE, *IDENTITY_RULES, *SOURCES]
+    if metric not in known:
+        alike = near_miss(metric, known)
+        raise InputError(
+            "the override is for an unknown metric",
+            where=where,
+            found=repr(metric),
+            expected=listing(known, limit=40),
+            fix=f"Is {alike!r} meant?" if alike else None,
+        )
 
 
 def decide_inclusion(

@@ -4,15 +4,19 @@ import pandas as pd
 import pytest
 
 from poma_assets.science.errors import ConfigError, InputError
+from poma_assets.science.markers.identity import RULES
 from poma_assets.science.quality_gates import (
+    IDENTITY_RULES,
     INCLUSION_COLUMNS,
     NOT_ASSESSED,
     QUALITY_COLUMNS,
+    SOURCES,
     decide_inclusion,
     evaluate_quality,
     parse_overrides,
     parse_thresholds,
     read_rule,
+    rules_in_force,
 )
 from poma_assets.storage.schema import TABLES
 
@@ -246,3 +250,26 @@ def test_every_cell_of_an_override_is_mandatory(row, column):
 
 def test_a_table_of_overrides_may_hold_only_its_header():
     assert overrides().empty
+
+
+def test_an_override_may_name_the_table_of_identity_and_only_what_there_is():
+    row = "S1\t{}\tinclude\tSTR profile fits\tAB\t2026-11-22\n"
+    for metric in ("sample_identity", "identity"):
+        assert parse_overrides(OVERRIDES + row.format(metric), source="o.tsv").loc[0, "metric"] == "identity"
+    for metric in ("swap", "near_duplicate", "replicate_spearman", "light_chain", "all"):
+        assert parse_overrides(OVERRIDES + row.format(metric), source="o.tsv").loc[0, "metric"] == metric
+    with pytest.raises(InputError, match="unknown metric") as caught:
+        parse_overrides(OVERRIDES + row.format("uniquely_maped_pct"), source="o.tsv")
+    assert caught.value.where == "o.tsv, line 2, column metric"
+    assert "'uniquely_mapped_pct'" in str(caught.value)
+
+
+def test_rules_in_force_are_the_users_before_the_tables(thresholds):
+    assert rules_in_force("replicate_spearman", thresholds, {}) == ("<0.9", None)
+    own = {"replicate_spearman": {"warn": "", "fail": "<0.7"}}
+    assert rules_in_force("replicate_spearman", thresholds, own) == (None, "<0.7")
+
+
+def test_override_metrics_are_the_thresholds_and_the_rules_of_identity(thresholds):
+    assert set(thresholds.rules) == set(SOURCES)
+    assert {*RULES, "parent_identity", "replicate_group", "swap", "near_duplicate"} == set(IDENTITY_RULES)

@@ -16,6 +16,7 @@ from typing import Final
 import pandas as pd
 
 from poma_assets.science.gene_ids import strip_version
+from poma_assets.science.markers.cell_lines import UNKNOWN_LINE, KnownLine, known_lines
 
 IDENTITY_COLUMNS: Final = ("sample_id", "rule", "expected", "observed", "status", "likelier_line", "detail")
 RULES: Final = ("light_chain", "heavy_chain", "translocation_outlier", "sex", "lineage")
@@ -35,17 +36,6 @@ MINIMUM_COUNTS: Final = 10
 WHOLE_TRANSCRIPTOME_GENES: Final = 12_000
 """A cell line expresses at least about so many genes. Where an annotation lets fewer be seen, the same reads
 fall on fewer genes, so CPM are scaled down in proportion before they meet the limits above."""
-
-
-@dataclass(frozen=True)
-class _Line:
-    """What a known line should show; empty where the table does not say."""
-
-    name: str
-    sex: str
-    heavy_chain: str
-    light_chain: str
-    outliers: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -116,7 +106,7 @@ def sample_identity(
         Columns `IDENTITY_COLUMNS`, five rows per sample, one per rule. Figures are CPM, scaled for small
         annotations (see `WHOLE_TRANSCRIPTOME_GENES`).
     """
-    known = _read_lines(lines)
+    known = known_lines(lines)
     roles = _read_roles(identity_genes)
     present = samples[samples["sample_id"].isin(list(counts.columns))]
     declared = {str(row["sample_id"]): _judged_line(row, known) for row in present.to_dict("records")}
@@ -127,7 +117,7 @@ def sample_identity(
         sample = str(row["sample_id"])
         line = declared[sample]
         if line is None:
-            rows += _not_assessed(sample, row)
+            rows += _not_assessed(row, expression[sample], roles)
             continue
         findings = {rule: _CHECKS[rule](known[line], expression[sample], roles) for rule in RULES}
         mismatch = any(finding.status == "mismatch" for finding in findings.values())
@@ -147,29 +137,21 @@ def sample_identity(
     return pd.DataFrame(rows, columns=list(IDENTITY_COLUMNS))
 
 
-def _not_assessed(sample: str, row: Mapping[Hashable, object]) -> list[tuple[object, ...]]:
+def _not_assessed(row: Mapping[Hashable, object], expression: _Expression, roles: _Roles) -> list[tuple[object, ...]]:
+    """Say what a sample of an unknown line shows, without judging it."""
     name = row.get("cell_line")
     reason = "the cell line is not recorded"
     if isinstance(name, str) and name:
         reason = f"{name} is not in the table of lines; a column parent_line of the sheet may name its parent"
-    return [(sample, rule, "not known", "not assessed", "not_assessed", None, reason) for rule in RULES]
+    findings = {rule: _CHECKS[rule](UNKNOWN_LINE, expression, roles) for rule in RULES}
+    return [
+        (row["sample_id"], rule, "not known", f.observed, "not_assessed", None, f"{reason}; {f.detail}")
+        for rule, f in findings.items()
+    ]
 
 
 def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
-
-
-def _read_lines(lines: pd.DataFrame) -> dict[str, _Line]:
-    return {
-        _text(row["cell_line"]): _Line(
-            _text(row["cell_line"]),
-            _text(row["sex"]),
-            _text(row["heavy_chain_gene"]),
-            _text(row["light_chain"]),
-            frozenset(filter(None, _text(row["outlier_genes"]).split(";"))),
-        )
-        for row in lines.to_dict("records")
-    }
 
 
 def _read_roles(identity_genes: pd.DataFrame) -> _Roles:
@@ -179,7 +161,7 @@ def _read_roles(identity_genes: pd.DataFrame) -> _Roles:
     return roles
 
 
-def _judged_line(row: Mapping[Hashable, object], known: Mapping[str, _Line]) -> str | None:
+def _judged_line(row: Mapping[Hashable, object], known: Mapping[str, KnownLine]) -> str | None:
     """Return the known line by which a sample is judged: its own, or its declared parent's."""
     metadata = json.loads(_text(row.get("metadata")) or "{}")
     for name in (_text(row.get("cell_line")), _text(metadata.get("parent_line"))):
@@ -204,7 +186,7 @@ def _gene_rows(counts: pd.DataFrame, genes: pd.DataFrame, identity_genes: pd.Dat
 def _expression(
     counts: pd.DataFrame,
     declared: Mapping[str, str | None],
-    known: Mapping[str, _Line],
+    known: Mapping[str, KnownLine],
     gene_rows: Mapping[str, str],
     roles: _Roles,
 ) -> dict[str, _Expression]:
@@ -233,7 +215,7 @@ def _outlier_log2(
     sample: str,
     cpm: Mapping[str, Mapping[str, float]],
     declared: Mapping[str, str | None],
-    known: Mapping[str, _Line],
+    known: Mapping[str, KnownLine],
     roles: _Roles,
 ) -> dict[str, float]:
     """Return log2 of each translocation gene over the other lines of the study that lack the translocation.
@@ -253,7 +235,7 @@ def _outlier_log2(
     return ratios
 
 
-def _light_chain(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+def _light_chain(line: KnownLine, sample: _Expression, roles: _Roles) -> _Finding:
     kappa, lambda_ = (roles.get(f"light_chain_{chain}", ()) for chain in ("kappa", "lambda"))
     if not (sample.known(kappa) and sample.known(lambda_)):
         return _Finding(line.light_chain or "not known", "not annotated", "not_assessed", "gene not annotated")
@@ -264,7 +246,7 @@ def _light_chain(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
     return _dominant(line.light_chain, chains, sample)
 
 
-def _heavy_chain(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+def _heavy_chain(line: KnownLine, sample: _Expression, roles: _Roles) -> _Finding:
     isotypes = sample.known(roles.get("isotype", ()))
     if line.heavy_chain and line.heavy_chain not in isotypes:
         return _Finding(line.heavy_chain, "not annotated", "not_assessed", "gene not annotated")
@@ -288,7 +270,7 @@ def _dominant(expected: str, genes: Mapping[str, str], sample: _Expression) -> _
     return _Finding(expected, observed, "match" if observed == expected else "mismatch", detail)
 
 
-def _translocation_outlier(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+def _translocation_outlier(line: KnownLine, sample: _Expression, roles: _Roles) -> _Finding:
     symbols = sample.known(roles.get("translocation_outlier", ()))
     states = {symbol: _outlier_state(symbol, sample) for symbol in symbols}
     expected = ";".join(sorted(line.outliers)) or "none"
@@ -325,7 +307,7 @@ def _outlier_state(symbol: str, sample: _Expression) -> str:
     return "low" if ratio < NOT_OUTLIER_LOG2 else "unclear"
 
 
-def _sex(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+def _sex(line: KnownLine, sample: _Expression, roles: _Roles) -> _Finding:
     genes = sample.known(roles.get("y_linked", ()))
     expected = {"F": "no Y-linked expression", "M": "Y-linked expression"}.get(line.sex, "not known")
     if not genes:
@@ -340,7 +322,7 @@ def _sex(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
     return _Finding(expected, ";".join(seen), "mismatch" if line.sex == "F" else "match", detail)
 
 
-def _lineage(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
+def _lineage(line: KnownLine, sample: _Expression, roles: _Roles) -> _Finding:
     """Markers of other lineages; CD20 (MS4A1) belongs to lines with CCND1 translocated."""
     genes = sample.known([s for role, symbols in roles.items() if role.startswith("contaminant_") for s in symbols])
     if "CCND1" in line.outliers:
@@ -352,7 +334,7 @@ def _lineage(line: _Line, sample: _Expression, roles: _Roles) -> _Finding:
     return _Finding("no foreign lineage", observed, status, sample.figures(genes))
 
 
-_CHECKS: Final[Mapping[str, Callable[[_Line, _Expression, _Roles], _Finding]]] = {
+_CHECKS: Final[Mapping[str, Callable[[KnownLine, _Expression, _Roles], _Finding]]] = {
     "light_chain": _light_chain,
     "heavy_chain": _heavy_chain,
     "translocation_outlier": _translocation_outlier,
@@ -362,7 +344,7 @@ _CHECKS: Final[Mapping[str, Callable[[_Line, _Expression, _Roles], _Finding]]] =
 
 
 def _likelier(
-    declared: str, sample: _Expression, known: Mapping[str, _Line], roles: _Roles, in_study: set[str]
+    declared: str, sample: _Expression, known: Mapping[str, KnownLine], roles: _Roles, in_study: set[str]
 ) -> str | None:
     """Name the lines that nothing speaks against and that more rules support than the declared line."""
     scores = {}

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poma_assets.science.markers.identity import IDENTITY_COLUMNS, sample_identity
+from poma_assets.science.markers.identity import IDENTITY_COLUMNS, RULES, sample_identity
+from poma_assets.science.markers.identity_table import identity_table
 from poma_assets.storage.schema import TABLES
 
 N_BACKGROUND = 12_000
@@ -200,3 +201,45 @@ def test_too_shallow_a_sample_says_nothing_about_translocations(identify):
     # At 0.1 fragments per CPM a gene of 50 CPM gives five counts.
     frame = identify({"S1": ("MM.1S", H929)}, depth=0.1)
     assert frame.loc[("S1", "translocation_outlier"), "status"] == "not_assessed"
+
+
+def test_what_an_unknown_line_shows_is_told_but_not_judged(identify):
+    frame = identify({"S1": ("Ours", H929)}).loc["S1"]
+    assert frame.loc["light_chain", ["expected", "observed", "status"]].tolist() == [
+        "not known",
+        "kappa",
+        "not_assessed",
+    ]
+    assert frame.loc["heavy_chain", "observed"] == "IGHA1"
+    assert "Ours is not in the table of lines" in frame.loc["light_chain", "detail"]
+    assert "IGKC 7000 CPM" in frame.loc["light_chain", "detail"]
+
+
+def test_all_rules_stand_in_one_table_sample_by_sample(tables):
+    lines, identity_genes = tables
+    rng = np.random.default_rng(2)
+    ids = [*identity_genes["ensembl_gene_id"], *[f"BG{i}" for i in range(500)]]
+    genes = pd.DataFrame({"gene_id": ids, "gene_name": [*identity_genes["gene_symbol"], *ids[len(identity_genes) :]]})
+    mean = np.array([MM1S.get(symbol, 0) for symbol in identity_genes["gene_symbol"]] + [300] * 500)
+    names = ["P3", "D1", "P1", "D2", "P2", "D3"]
+    drawn = rng.poisson(rng.gamma(50, mean[:, None] / 50, (len(ids), 6)))
+    counts = pd.DataFrame(drawn, index=ids, columns=names)
+    samples = pd.DataFrame(
+        {
+            "sample_id": [*names, "S7"],  # S7 stayed out of the matrix
+            "cell_line": ["MM.1S-PR" if name.startswith("P") else "MM.1S" for name in [*names, "S7"]],
+            "metadata": [json.dumps({"parent_line": "MM.1S" if n.startswith("P") else None}) for n in [*names, "S7"]],
+            "cell_context": "myeloma",
+            "treatment": "DMSO",
+            "dose_um": np.nan,
+            "time_h": 24.0,
+        }
+    )
+    frame = identity_table(counts, samples, genes, lines, identity_genes, replicate_rules=("<0.1", None))
+    assert tuple(frame.columns) == IDENTITY_COLUMNS
+    assert list(dict.fromkeys(frame["sample_id"])) == names
+    usual = [*RULES, "replicate_group", "near_duplicate", "replicate_spearman"]
+    assert list(frame.loc[frame["sample_id"] == "D2", "rule"]) == usual
+    assert list(frame.loc[frame["sample_id"] == "P2", "rule"]) == [*RULES, "parent_identity", *usual[len(RULES) :]]
+    assert "mismatch" not in set(frame["status"])
+    assert set(frame.loc[frame["rule"] == "parent_identity", "status"]) == {"match"}
