@@ -29,7 +29,7 @@ def test_underpowered_says_how_many_replicates_would_do(judge, one_hypothesis):
             "down",
             "directional",
             (-1.0, 0.45),
-            "asked for, but with p = 0.013 where one marker by itself needs p < 0.01; ",
+            "asked for, but with p = 0.013 where one marker by itself needs p < 0.0075; ",
         ),
         (
             "down",
