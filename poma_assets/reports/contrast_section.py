@@ -12,11 +12,13 @@ from poma_assets.reports import wording
 from poma_assets.reports.figures import (
     enrichment_dot_figure,
     ma_figure,
+    message_of,
     p_value_histogram,
     verdict_effects_figure,
     volcano_figure,
 )
 from poma_assets.reports.gene_tables import GeneTable, gene_table
+from poma_assets.reports.marker_figures import CAPTION, verdict_figure
 from poma_assets.reports.palette import VERDICTS
 from poma_assets.reports.rendering import is_missing, svg
 
@@ -80,6 +82,11 @@ class ContrastSection:
     disagreements: list[dict[str, Any]]
     n_disagreements: int
 
+    @property
+    def verdict_figures_caption(self) -> str | None:
+        """How to read the figures of the verdicts; None if there are none."""
+        return CAPTION if any(row["figure"] is not None for row in self.verdicts) else None
+
     def verdicts_of(self, verdict: str) -> list[dict[str, Any]]:
         """Return the judged hypotheses with this verdict."""
         return [row for row in self.verdicts if row["verdict"] == verdict]
@@ -92,6 +99,7 @@ def contrast_section(
     index: int,
     fdr: float,
     log2_fold_change: float,
+    groups: Mapping[str, str] | None = None,
 ) -> ContrastSection:
     """Gather what is shown of one contrast.
 
@@ -105,6 +113,8 @@ def contrast_section(
         Position of the contrast in the report; makes its anchors unique.
     fdr, log2_fold_change
         Thresholds of a significant gene.
+    groups
+        Sample -> arm, for a figure of each verdict; it needs the table ``normalised_expression``. None: no figures.
     """
     name = str(contrast["contrast_id"])
     anchor = wording.anchor(name, index)
@@ -136,7 +146,7 @@ def contrast_section(
         sentences=[found] + ([response] if response else []),
         verdict_sentence=wording.verdict_sentence(verdicts),
         counts=wording.verdict_counts(verdicts),
-        verdicts=_verdict_rows(verdicts, anchor),
+        verdicts=_verdict_rows(verdicts, anchor, tables.get("normalised_expression"), groups),
         genes=genes,
         figures=_figures(name, de, verdicts, tables["enrichment"], fdr, log2_fold_change),
         enrichment_sentence=wording.enrichment_sentence(tables["enrichment"], fdr),
@@ -152,7 +162,9 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _verdict_rows(verdicts: pd.DataFrame, anchor: str) -> list[dict[str, Any]]:
+def _verdict_rows(
+    verdicts: pd.DataFrame, anchor: str, expression: pd.DataFrame | None, groups: Mapping[str, str] | None
+) -> list[dict[str, Any]]:
     rank = {name: i for i, name in enumerate(VERDICTS)}
     order = verdicts["verdict"].map(lambda verdict: rank.get(str(verdict), len(rank)))
     ordered = verdicts.assign(_rank=order).sort_values("_rank", kind="stable")
@@ -161,7 +173,13 @@ def _verdict_rows(verdicts: pd.DataFrame, anchor: str) -> list[dict[str, Any]]:
         row["anchor"] = f"{anchor}-v{i}"
         sentence = row["sentence"]
         row["sentence"] = f"{row['gene_symbol']}: no explanation recorded." if is_missing(sentence) else sentence
+        row["figure"] = None if expression is None or not groups else _verdict_svg(row, expression, groups)
     return rows
+
+
+def _verdict_svg(row: dict[str, Any], expression: pd.DataFrame, groups: Mapping[str, str]) -> Markup | None:
+    figure = verdict_figure(row, expression, groups)
+    return None if message_of(figure) else svg(figure, str(row["sentence"]))
 
 
 def _figures(
