@@ -27,6 +27,7 @@ SHARED_READS_DEVIATION: Final = 0.8
 STANDARD_ERRORS: Final = 3.0
 LARGEST_WEIGHT: Final = 1 / 0.05**2
 """Genes with more fragments than this tell variations of 0.05 from chance by themselves; they get equal weight."""
+NEAREST: Final = 3
 EXPECTED: Final = "a culture of its own"
 
 
@@ -93,12 +94,12 @@ def near_duplicates(counts: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame
     """
     ids = [str(name) for name in samples["sample_id"] if name in counts.columns]
     copies = _copies(counts[ids])
-    nearest = _nearest(counts[ids])
-    pairs = {
-        sample: pair_variation(counts[sample].to_numpy(), counts[other].to_numpy())
-        for sample, other in nearest.items()
-        if sample not in copies
-    }
+    nearest, pairs = {}, {}
+    for sample, others in _nearest(counts[ids]).items():
+        if sample not in copies and others:
+            tried = {name: pair_variation(counts[sample].to_numpy(), counts[name].to_numpy()) for name in others}
+            nearest[sample] = min(tried, key=lambda name: np.nan_to_num(tried[name].dispersion, nan=np.inf))
+            pairs[sample] = tried[nearest[sample]]
     # Counts that were scaled down or averaged deviate too little everywhere; that is no sign of shared reads.
     whole = {sample for sample in pairs if _others_deviate(sample, nearest, pairs)}
     rows = []
@@ -128,16 +129,15 @@ def _copies(counts: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _nearest(counts: pd.DataFrame) -> dict[str, str]:
-    """Return the sample most like each sample."""
-    if counts.shape[1] < 2:
-        return {}
+def _nearest(counts: pd.DataFrame) -> dict[str, list[str]]:
+    """Return a few samples most like each sample; which is most like it beyond sampling is decided later."""
     values = stabilised(counts)
     squares = (values**2).sum(axis=0)
     distances = squares[:, None] + squares[None, :] - 2.0 * (values.T @ values)
     np.fill_diagonal(distances, np.inf)
     names = [str(name) for name in counts.columns]
-    return {name: names[int(row)] for name, row in zip(names, distances.argmin(axis=1), strict=True)}
+    order = distances.argsort(axis=1, kind="stable")[:, : min(NEAREST, len(names) - 1)]
+    return {name: [names[place] for place in row] for name, row in zip(names, order, strict=True)}
 
 
 def _others_deviate(sample: str, nearest: Mapping[str, str], pairs: Mapping[str, PairVariation]) -> bool:

@@ -21,6 +21,7 @@ from scipy.stats import t
 from poma_assets.science.markers.identity import IDENTITY_COLUMNS
 from poma_assets.science.markers.replicates import replicate_groups, spearman
 
+PROCESSING_COLUMNS: Final = ("batch", "donor")
 MOST_VARIABLE_GENES: Final = 300
 USUAL_DISPERSION: Final = 0.02
 """Of replicates of a cell line (coefficient of variation 0.14); sets where noise stops to grow with expression."""
@@ -74,10 +75,11 @@ class _Comparison:
 
 @dataclass(frozen=True)
 class _Study:
-    """Arm and line of every sample, and Spearman's correlation of all pairs."""
+    """Arm, line and recorded processing of every sample, and Spearman's correlation of all pairs."""
 
     arms: pd.Series
     lines: pd.Series
+    processing: pd.DataFrame
     similar: pd.DataFrame
 
     def groupings(self) -> list[Mapping[str, list[str]]]:
@@ -123,7 +125,8 @@ def relatedness(counts: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         Rows of the table ``sample_identity``, one per sample: rule ``swap`` for two samples that look exchanged,
         else ``replicate_group``. Status ``mismatch`` (p below `SURE_P`), ``warn`` (below `LIKELY_P`), ``match``
-        (the sample lies with its arm, and apart from another), or ``not_assessed``.
+        (the sample lies with its arm, and apart from another), or ``not_assessed``. Labels that follow a recorded
+        batch or donor are no claim.
     """
     present = samples[samples["sample_id"].isin(list(counts.columns))]
     ids = [str(name) for name in present["sample_id"]]
@@ -131,7 +134,7 @@ def relatedness(counts: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame([_alone(name) for name in ids], columns=list(IDENTITY_COLUMNS))
     lines = pd.Series([_text(value) for value in present["cell_line"]], index=ids, dtype=object)
     arms = replicate_groups(present)
-    study = _Study(arms, lines, spearman(counts[ids]))
+    study = _Study(arms, lines, present[list(PROCESSING_COLUMNS)], spearman(counts[ids]))
     comparisons = _comparisons(stabilised(counts[ids]), study)
     strictness = max(1.0, len(comparisons) / FREE_COMPARISONS)
     claims = _chosen([claim for c in comparisons for claim in c.claims], study, strictness)
@@ -170,14 +173,14 @@ def _comparisons(values: np.ndarray, study: _Study) -> list[_Comparison]:
         for first, second in combinations([name for name, rows in members.items() if len(rows) >= 2], 2):
             a, b = members[first], members[second]
             if len(a) + len(b) >= MINIMUM_SAMPLES:
-                found.append(_compare((first, second), values, a, b, list(position)))
+                found.append(_compare((first, second), values, a, b, study))
     return found
 
 
-def _compare(
-    groups: tuple[str, str], values: np.ndarray, a: np.ndarray, b: np.ndarray, ids: Sequence[str]
-) -> _Comparison:
+def _compare(groups: tuple[str, str], values: np.ndarray, a: np.ndarray, b: np.ndarray, study: _Study) -> _Comparison:
     rows = np.concatenate([a, b])
+    ids = [str(name) for name in study.arms.index[rows]]
+    processing = study.processing.iloc[rows]
     products = _products(values[:, rows])
     labels = np.array([-1.0] * len(a) + [1.0] * len(b))
     declared = _fit(products, labels)
@@ -186,11 +189,21 @@ def _compare(
         other = labels.copy()
         other[list(changed)] *= -1
         fit = _fit(products, other)
-        if declared.least_score < 0 and fit.apart(LIKELY_P):
+        if declared.least_score < 0 and fit.apart(LIKELY_P) and not _is_processing(other, processing):
             resembles = tuple(groups[int(labels[k] < 0)] for k in changed)
             scores = tuple(float(fit.scores[k]) for k in changed)
-            claims.append(_Claim(tuple(ids[rows[k]] for k in changed), resembles, scores, fit.p_value))
+            claims.append(_Claim(tuple(ids[k] for k in changed), resembles, scores, fit.p_value))
     return _Comparison(groups, declared.apart(LIKELY_P), tuple(claims))
+
+
+def _is_processing(labels: np.ndarray, processing: pd.DataFrame) -> bool:
+    """Whether a recorded batch or donor splits the samples like the labels, so that it may be what they show."""
+    for column in PROCESSING_COLUMNS:
+        recorded = processing[column].fillna("not recorded").to_numpy()
+        levels = [labels[recorded == level] for level in dict.fromkeys(recorded)]
+        if 1 < len(levels) < len(labels) and all(len(set(level)) == 1 for level in levels):
+            return True
+    return False
 
 
 def _products(values: np.ndarray) -> np.ndarray:
@@ -279,9 +292,11 @@ def _contradicted(sample: str, claim: _Claim, study: _Study, strictness: float) 
 
 def _settled(sample: str, study: _Study, comparisons: Sequence[_Comparison]) -> tuple[object, ...]:
     own = str(study.arms[sample])
-    concerned = [c for c in comparisons if own in c.groups]
+    of_line = str(study.lines[sample]) + ALL_ARMS
+    concerned = [c for c in comparisons if own in c.groups] or [c for c in comparisons if of_line in c.groups]
     apart, alike = (
-        [name for c in concerned if c.apart is wanted for name in c.groups if name != own] for wanted in (True, False)
+        [name for c in concerned if c.apart is wanted for name in c.groups if name not in (own, of_line)]
+        for wanted in (True, False)
     )
     if not concerned:
         reason = f"needs at least two arms of two replicates, {MINIMUM_SAMPLES} samples together"

@@ -32,10 +32,14 @@ def replicate_groups(samples: pd.DataFrame) -> pd.Series:
     words: dict[str, Callable[[object], str]] = {"dose_um": lambda v: f"{v:g} uM", "time_h": lambda v: f"{v:g} h"}
     varying = [c for c in GROUP_COLUMNS if samples[c].nunique(dropna=False) > 1] or ["treatment"]
     names = [
-        ", ".join(words.get(column, str)(value) for column, value in zip(varying, row, strict=True) if pd.notna(value))
+        [words.get(column, str)(value) for column, value in zip(varying, row, strict=True) if pd.notna(value)]
         for row in samples[varying].itertuples(index=False)
     ]
-    return pd.Series([name or "not recorded" for name in names], index=list(samples["sample_id"]), dtype=object)
+    return pd.Series(
+        [", ".join(dict.fromkeys(parts)) or "not recorded" for parts in names],
+        index=list(samples["sample_id"]),
+        dtype=object,
+    )
 
 
 def spearman(counts: pd.DataFrame) -> pd.DataFrame:

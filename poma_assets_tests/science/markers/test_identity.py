@@ -233,6 +233,8 @@ def test_all_rules_stand_in_one_table_sample_by_sample(tables):
             "treatment": "DMSO",
             "dose_um": np.nan,
             "time_h": 24.0,
+            "batch": None,
+            "donor": None,
         }
     )
     frame = identity_table(counts, samples, genes, lines, identity_genes, replicate_rules=("<0.1", None))

@@ -21,7 +21,7 @@ def sheet(arms):
         {"sample_id": name, "cell_line": line, "treatment": treatment, "time_h": hours}
         for name, (line, treatment, hours) in arms.items()
     ]
-    return pd.DataFrame(rows).assign(cell_context="myeloma", dose_um=np.nan, metadata="{}")
+    return pd.DataFrame(rows).assign(cell_context="myeloma", dose_um=np.nan, batch=None, donor=None, metadata="{}")
 
 
 def study(n=3, *, drug_genes=150, line_genes=600, lines=("A", "B"), dispersion=0.02, genes=GENES, seed=1):
@@ -129,10 +129,22 @@ def test_an_unknown_common_factor_without_a_drug_effect_raises_no_alarm():
         assert wrong(relatedness((counts * factor).round().astype(int), samples)).empty
 
 
+@pytest.mark.parametrize(("recorded", "alarms"), [(False, 2), (True, 0)])
+def test_a_recorded_batch_that_splits_the_samples_is_no_exchange(recorded, alarms):
+    """The samples fall into two batches that cross the arms 2 to 1: unrecorded, that looks like an exchange."""
+    counts, samples = study(lines=("A",))
+    samples["treatment"] = ["DMSO", "DMSO", "POM", "DMSO", "POM", "POM"]
+    if recorded:
+        samples["batch"] = ["one", "one", "one", "two", "two", "two"]
+    assert len(wrong(relatedness(counts, samples))) == alarms
+
+
 def test_with_two_replicates_an_arm_only_the_lines_are_compared():
     counts, samples = study(n=2)
     within = relatedness(exchanged(counts, "A_DMSO_1", "A_POM_1"), samples)
     assert wrong(within).empty
+    assert set(within["status"]) == {"match"}
+    assert within.loc[0, "detail"] == "apart from B (all arms)"
     between = wrong(relatedness(exchanged(counts, "A_DMSO_1", "B_POM_2"), samples))
     assert set(between.index) == {"A_DMSO_1", "B_POM_2"}
     assert between.loc["A_DMSO_1", "observed"] == "like B (all arms), as if exchanged with B_POM_2"
@@ -208,6 +220,8 @@ class TestReplicates:
             "S3": "B, POM, 24 h",
         }
         assert set(replicate_groups(samples.iloc[:1])) == {"DMSO"}
+        same_word = sheet({"S1": ("HBR", "HBR", 0.0), "S2": ("UHR", "UHR", 0.0)})
+        assert set(replicate_groups(same_word)) == {"HBR", "UHR"}
 
     def test_spearman_over_genes_seen(self):
         counts = pd.DataFrame({"S1": [0, 1, 2, 3, 0], "S2": [0, 10, 30, 20, 0], "S3": [0, 5, 5, 5, 5]})
