@@ -10,7 +10,7 @@ of 20 genes with the same rho. Null: nothing responds. Response: the effects pla
 ``--engine normal``: log2 expression is normal with a standard deviation of 0.3 and z has the known variance.
 ``--engine deseq2``: counts are negative binomial with dispersion 0.03, the module's factor added on the log scale,
 and are fitted by our DESeq2 (about 1 s a repetition). "Random sets alone" is the same score without residuals.
-The interval after a rate is 1.96 binomial standard errors. 999 random sets instead of 9,999.
+The interval after a rate is 1.96 binomial standard errors. 499 random sets instead of 9,999.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--correlations", type=float, nargs="+", default=list(CORRELATIONS))
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    response_score.RANDOM_SETS = 999  # type: ignore[misc]
+    response_score.RANDOM_SETS = 499  # type: ignore[misc]
     started = time.process_time()
     signature = pd.read_csv(SIGNATURE, sep="\t", dtype=str)
     print(f"{arguments.hours:g} h, engine {arguments.engine}, {arguments.repetitions} repetitions, ", end="")

@@ -116,7 +116,7 @@ CONTRAST_TABLES = (
         version VARCHAR name and version of the table of programmes
         n_genes INTEGER genes that were tested, at a mean count of 10 or more; markers are left out
         n_listed INTEGER genes of the programme
-        log2_fold_change DOUBLE mean over the genes, unshrunken; NULL with fewer than 10 genes
+        log2_fold_change DOUBLE mean over the genes, unshrunken; NULL with fewer than 5 genes
         ci_low DOUBLE lower limit of the 95 % interval, allowing for correlation
         ci_high DOUBLE upper limit of the 95 % interval
         correlation DOUBLE mean correlation of the genes' residuals that was allowed for

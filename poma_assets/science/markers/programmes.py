@@ -36,7 +36,7 @@ PROGRAMME_COLUMNS: Final = (
     "moved",
 )
 LISTED_COLUMNS: Final = ("programme", "gene_symbol", "ensembl_gene_id", "version")
-MINIMUM_PROGRAMME_GENES: Final = 10
+MINIMUM_PROGRAMME_GENES: Final = 5
 MOVED_BELOW: Final = 0.05
 SMALLEST_MOVE_LOG2: Final = math.log2(1.1)
 """Mean changes below 1.1-fold are not worth a remark, however certain."""

@@ -35,6 +35,8 @@ MINIMUM_MEAN_LOG2: Final = 1.0
 REPLICATES_FALL_BELOW: Final = 0.25
 """A sample is suspected where its score is below this share of the median of its arm's other samples."""
 
+NOISE_WIDTHS: Final = 3.0
+
 
 def sample_response_scores(
     expression: pd.DataFrame,
@@ -120,35 +122,43 @@ def silent_samples(scores: pd.DataFrame, samples: pd.DataFrame, vehicle: Collect
     """Name the treated samples that did not respond where the others of their arm did.
 
     A sample is named if its score is below `REPLICATES_FALL_BELOW` of the median of the other samples of its arm and
-    not above the highest score of its vehicle samples, while all those others are above it. One sample against one
-    tells nothing, so an arm needs three.
+    every one of those is above `NOISE_WIDTHS` times the noise: the root mean square of the study's vehicle scores, at
+    least ``0.5 / sqrt(n_genes)``. One sample against one tells nothing, so an arm needs three.
+
+    Parameters
+    ----------
+    scores
+        As from `sample_response_scores`.
+    samples, vehicle
+        As given there.
 
     Returns
     -------
     dict
         Sentence by sample id.
     """
-    score = scores.set_index("sample_id")["score"].astype(float)
-    references = scores.set_index("sample_id")["reference_samples"].astype(str)
+    indexed = scores.set_index("sample_id")
+    score, n_genes = indexed["score"].astype(float), indexed["n_genes"].astype(float)
     table = samples.set_index("sample_id", drop=False).loc[list(score.index)]
+    is_vehicle = table["treatment"].isin(list(vehicle))
+    vehicle_scores = score[is_vehicle].dropna()
+    spread = math.sqrt(float((vehicle_scores**2).mean())) if len(vehicle_scores) else 0.0
     sentences = {}
-    for _, arm in table[~table["treatment"].isin(list(vehicle))].groupby(arm_labels(table), sort=False):
+    for _, arm in table[~is_vehicle].groupby(arm_labels(table), sort=False):
         for sample in arm.index if len(arm) > 2 else ():
             others = score[[other for other in arm.index if other != sample]]
-            highest = float(score.reindex(references[sample].split(";")).max())
-            if not (np.isfinite(score[sample]) and np.isfinite(others).all() and np.isfinite(highest)):
-                continue
-            low = score[sample] < REPLICATES_FALL_BELOW * float(others.median()) and score[sample] <= highest
-            if low and float(others.min()) > highest:
-                sentences[str(sample)] = _sentence(str(sample), float(score[sample]), others, highest)
+            noise = max(spread, 0.5 / math.sqrt(max(n_genes[sample], 1.0)))
+            responded = bool((others > NOISE_WIDTHS * noise).all())
+            if responded and score[sample] < REPLICATES_FALL_BELOW * float(others.median()):
+                sentences[str(sample)] = _sentence(str(sample), float(score[sample]), others)
     return sentences
 
 
-def _sentence(sample: str, score: float, others: pd.Series, highest: float) -> str:
+def _sentence(sample: str, score: float, others: pd.Series) -> str:
     found = ", ".join(f"{name} {value:.1f}" for name, value in others.items())
     return (
-        f"{sample} shows no response (score {score:.1f}; vehicle samples reach {highest:.1f}) where the other samples "
-        f"of its arm do ({found}): was it treated, and is it the sample that the sheet says?"
+        f"{sample} shows no response (score {score:.1f}, vehicle 0) where the other samples of its arm do ({found}): "
+        "was it treated, and is it the sample that the sheet says?"
     )
 
 

@@ -193,8 +193,17 @@ class TestResiduals:
         unit = left / np.linalg.norm(left, axis=1, keepdims=True)
         found = design_residuals(values, design)
         assert found.degrees_of_freedom == 6
-        expected = -(unit[0] @ unit[1]) + unit[0] @ unit[2] - unit[1] @ unit[2]
-        assert found.mean_correlation(["x", "y", "z"], [1, -1, 1]) == pytest.approx(expected / 3)
+        assert found.mean_correlation(["x", "y"], [1, -1]) == pytest.approx(-(unit[0] @ unit[1]))
+        together = unit[0] @ unit[2] - unit[0] @ unit[1] - unit[1] @ unit[2]
+        assert found.mean_correlation(["x", "y", "z"], [1, -1, 1]) == pytest.approx(together / 3)
+
+    @pytest.mark.parametrize(("freedom", "factor"), [(2, math.pi / 4), (4, 9 * math.pi / 32)])
+    def test_a_positive_mean_is_freed_of_its_bias(self, freedom, factor):
+        unit = np.zeros((2, freedom))
+        unit[:, 0], unit[1, :2] = 1.0, (0.6, 0.8)
+        found = Residuals(pd.DataFrame(unit, index=["x", "y"]))
+        assert found.mean_correlation(["x", "y"], [1, 1]) == pytest.approx(0.6 / factor)
+        assert found.mean_correlation(["x", "y"], [1, -1]) == pytest.approx(-0.6)
 
     def test_samples_of_other_arms_add_degrees_of_freedom(self):
         rng = np.random.default_rng(5)

@@ -74,7 +74,7 @@ def test_a_dead_aliquot_is_seen_and_named():
     assert "was it treated" in found["MM.1S_P2"]
 
 
-@pytest.mark.parametrize("response", [[0, 0, 0, 1.5, 0.9, 1.4], [0, 0, 0, 0, 0, 0], [0, 0, 0, 1.5, 0, 0]])
+@pytest.mark.parametrize("response", [[0, 0, 0, 1.5, 0.9, 1.4], [0] * 6, [0, 0, 0, 1.5, 0, 0]])
 def test_weaker_responses_and_arms_without_response_are_not_accused(response):
     samples = sheet(two_arms())
     assert silent_samples(scores(samples, response), samples, ["DMSO"]) == {}
@@ -153,3 +153,16 @@ def test_constant_genes_are_no_division_by_zero():
     samples = sheet(two_arms())
     frame = scores(samples, [0] * 6, spread=0.0)
     assert np.isfinite(frame["score"]).all()
+
+
+def test_arms_without_response_are_hardly_ever_accused():
+    samples = sheet(two_arms())
+    accused = [silent_samples(scores(samples, [0] * 6, seed=seed), samples, ["DMSO"]) for seed in range(100)]
+    assert sum(map(len, accused)) <= 1
+
+
+def test_a_dead_aliquot_is_found_in_most_studies():
+    samples = sheet(two_arms())
+    response = [0, 0, 0, 0.8, 0.0, 0.8]
+    found = [silent_samples(scores(samples, response, seed=seed), samples, ["DMSO"]) for seed in range(50)]
+    assert sum(list(accused) == ["MM.1S_P2"] for accused in found) >= 48
