@@ -101,11 +101,11 @@ def _draw_effect(axes: Axes, y: int, row: pd.Series[Any], limit: float) -> None:
         effect,
         y,
         marker=mark.marker,
-        ms=7,
-        mew=1.3,
+        ms=7 if hollow else 8.5,
+        mew=1.3 if hollow else 0.7,
         color=mark.colour,
         mfc=PAPER if hollow else mark.colour,
-        mec=mark.colour,
+        mec=mark.colour if hollow else PAPER,
     )
 
 
