@@ -49,7 +49,7 @@ SOURCES: Final = {
     "mitochondrial_pct": "gene_counts",
     "duplication_pct": "read_quality",
     "genes_detected": "gene_counts",
-    "replicate_spearman": "sample_distances",
+    "replicate_spearman": "sample_identity",
     "strandedness": "strandedness",
     "y_linked_in_female_line": "sample_identity",
 }

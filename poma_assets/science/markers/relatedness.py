@@ -27,8 +27,12 @@ USUAL_DISPERSION: Final = 0.02
 """Of replicates of a cell line (coefficient of variation 0.14); sets where noise stops to grow with expression."""
 LEAST_SCORE: Final = 3.0
 """Every sample lies at least so many standard deviations of noise on its side."""
-SURE_P: Final = 1e-4
 LIKELY_P: Final = 1e-3
+"""Of the difference between two groups with the labels corrected: below, a claim is made."""
+SURE_P: Final = 1e-4
+"""Below, it is sure, in a study of two groups alone."""
+SURE_P_AMONG_OTHERS: Final = 1e-5
+"""The same where replicates of other arms help to say how far replicates scatter along the axis."""
 FREE_COMPARISONS: Final = 15
 """With more pairs of groups than these, the limits of p are divided accordingly."""
 MINIMUM_SAMPLES: Final = 5
@@ -41,6 +45,8 @@ class _Fit:
     """How well a labelling separates two groups: the samples' scores, and p of the groups' difference."""
 
     scores: np.ndarray
+    separation: float
+    spread: float
     p_value: float
 
     @property
@@ -62,6 +68,8 @@ class _Claim:
     resembles: tuple[str, ...]
     scores: tuple[float, ...]
     p_value: float
+    margin: float
+    """How many times p is below the limit for being sure; below 1 it is not."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ def relatedness(counts: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Rows of the table ``sample_identity``, one per sample: rule ``swap`` for two samples that look exchanged,
-        else ``replicate_group``. Status ``mismatch`` (p below `SURE_P`), ``warn`` (below `LIKELY_P`), ``match``
+        else ``replicate_group``. Status ``mismatch`` (sure, see `SURE_P`), ``warn`` (p below `LIKELY_P`), ``match``
         (the sample lies with its arm, and apart from another), or ``not_assessed``. Labels that follow a recorded
         batch or donor are no claim.
     """
@@ -181,7 +189,8 @@ def _compare(groups: tuple[str, str], values: np.ndarray, a: np.ndarray, b: np.n
     rows = np.concatenate([a, b])
     ids = [str(name) for name in study.arms.index[rows]]
     processing = study.processing.iloc[rows]
-    products = _products(values[:, rows])
+    varying = _most_variable(values, rows)
+    products = varying[:, rows].T @ varying[:, rows]
     labels = np.array([-1.0] * len(a) + [1.0] * len(b))
     declared = _fit(products, labels)
     claims = []
@@ -192,8 +201,29 @@ def _compare(groups: tuple[str, str], values: np.ndarray, a: np.ndarray, b: np.n
         if declared.least_score < 0 and fit.apart(LIKELY_P) and not _is_processing(other, processing):
             resembles = tuple(groups[int(labels[k] < 0)] for k in changed)
             scores = tuple(float(fit.scores[k]) for k in changed)
-            claims.append(_Claim(tuple(ids[k] for k in changed), resembles, scores, fit.p_value))
+            margin = _margin(fit, other, varying, rows, study.arms)
+            claims.append(_Claim(tuple(ids[k] for k in changed), resembles, scores, fit.p_value, margin))
     return _Comparison(groups, declared.apart(LIKELY_P), tuple(claims))
+
+
+def _margin(fit: _Fit, labels: np.ndarray, varying: np.ndarray, rows: np.ndarray, arms: pd.Series) -> float:
+    """Compare p with the limit for being sure, the replicates of other arms showing the scatter along the axis too.
+
+    A difference of RNA quality, say, scatters them as well, and then the two groups are not that clearly apart.
+    """
+    inside = varying[:, rows]
+    axis = inside[:, labels > 0].mean(axis=1) - inside[:, labels < 0].mean(axis=1)
+    outside = np.setdiff1d(np.arange(varying.shape[1]), rows)
+    places = pd.Series(axis @ varying[:, outside] / np.linalg.norm(axis), index=outside)
+    arm_of = arms.iloc[outside].to_numpy()
+    within = places - places.groupby(arm_of).transform("mean")
+    further = len(outside) - len(set(arm_of))
+    if further == 0:
+        return SURE_P / max(fit.p_value, 1e-300)
+    own = len(rows) - 2
+    pooled = np.sqrt((own * fit.spread**2 + float((within**2).sum())) / (own + further))
+    error = max(fit.spread, float(pooled)) * np.sqrt(1.0 / (labels < 0).sum() + 1.0 / (labels > 0).sum())
+    return SURE_P_AMONG_OTHERS / max(float(t.sf(fit.separation / error, own + further)), 1e-300)
 
 
 def _is_processing(labels: np.ndarray, processing: pd.DataFrame) -> bool:
@@ -206,12 +236,11 @@ def _is_processing(labels: np.ndarray, processing: pd.DataFrame) -> bool:
     return False
 
 
-def _products(values: np.ndarray) -> np.ndarray:
-    """Return the inner products of samples over the genes that vary most among them, centred."""
-    variances = values.var(axis=1)
-    chosen = values[np.sort(np.argsort(-variances, kind="stable")[:MOST_VARIABLE_GENES])]
-    centred = chosen - chosen.mean(axis=1, keepdims=True)
-    return np.asarray(centred.T @ centred)
+def _most_variable(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the genes that vary most among the samples of `rows`, for all samples, centred on those."""
+    compared = values[:, rows]
+    chosen = np.sort(np.argsort(-compared.var(axis=1), kind="stable")[:MOST_VARIABLE_GENES])
+    return np.asarray(values[chosen] - compared[chosen].mean(axis=1, keepdims=True))
 
 
 def _other_labels(products: np.ndarray, labels: np.ndarray) -> Iterator[tuple[int, ...]]:
@@ -232,9 +261,10 @@ def _fit(products: np.ndarray, labels: np.ndarray) -> _Fit:
     scores = labels * _scores_left_out(products, labels)
     a, b = scores[labels < 0], scores[labels > 0]
     degrees = len(scores) - 2
-    spread = np.sqrt((((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / degrees)
-    error = max(float(spread), 1e-9) * np.sqrt(1.0 / len(a) + 1.0 / len(b))
-    return _Fit(scores, float(t.sf((a.mean() + b.mean()) / error, degrees)))
+    spread = max(float(np.sqrt((((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / degrees)), 1e-9)
+    separation = float(a.mean() + b.mean())
+    p_value = float(t.sf(separation / (spread * np.sqrt(1.0 / len(a) + 1.0 / len(b))), degrees))
+    return _Fit(scores, separation, spread, p_value)
 
 
 def _scores_left_out(products: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -258,7 +288,7 @@ def _chosen(claims: Sequence[_Claim], study: _Study, strictness: float) -> dict[
     """
 
     def rank(claim: _Claim) -> tuple[bool, bool, float]:
-        return claim.p_value * strictness >= SURE_P, claim.resembles[0].endswith(ALL_ARMS), claim.p_value
+        return claim.margin < strictness, claim.resembles[0].endswith(ALL_ARMS), claim.p_value
 
     chosen: dict[str, _Claim] = {}
     likely = [claim for claim in claims if claim.p_value * strictness < LIKELY_P]
@@ -276,7 +306,7 @@ def _contradicted(sample: str, claim: _Claim, study: _Study, strictness: float) 
     place = claim.samples.index(sample)
     resembled = claim.resembles[place]
     own = str(study.arms[sample])
-    status = "mismatch" if claim.p_value * strictness < SURE_P else "warn"
+    status = "warn" if claim.margin < strictness else "mismatch"
     partner = [other for other in claim.samples if other != sample]
     observed = f"like {resembled}"
     if partner:

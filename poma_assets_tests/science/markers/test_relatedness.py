@@ -211,6 +211,14 @@ def test_an_exchange_blocks_verdicts_until_someone_signs_and_is_then_printed(jud
     assert "exchanged with P3" in lifted["sentence"]
 
 
+def test_a_warning_does_not_block(judge, one_hypothesis):
+    counts, samples = study(lines=("A",))
+    names = {f"A_{long}_{i}": f"{short}{i}" for long, short in (("DMSO", "D"), ("POM", "P")) for i in (1, 2, 3)}
+    counts, samples = counts.rename(columns=names), samples.assign(sample_id=samples["sample_id"].map(names))
+    rows = relatedness(exchanged(counts, "D3", "P3"), samples).assign(status="warn").to_dict("records")
+    assert judge(one_hypothesis(), {"GENE1": (-1.5, 0.1)}, identity=rows).loc["H1", "verdict"] == "confirmed"
+
+
 class TestReplicates:
     def test_groups_are_named_by_what_differs(self):
         samples = sheet({"S1": ("A", "DMSO", 6.0), "S2": ("A", "DMSO", 24.0), "S3": ("B", "POM", 24.0)})
