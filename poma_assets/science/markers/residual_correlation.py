@@ -123,6 +123,40 @@ def arm_design(arms: pd.Series) -> pd.DataFrame:
     return pd.get_dummies(arms.astype(str), dtype=float)
 
 
+def contrast_residuals(expression: pd.DataFrame, design: pd.DataFrame, samples: pd.DataFrame) -> Residuals:
+    """Return the residuals of a contrast's design, and of the study's other samples about the means of their arms.
+
+    Parameters
+    ----------
+    expression
+        As for `design_residuals`, all samples of the count matrix.
+    design
+        Samples x coefficients of the contrast.
+    samples
+        Rows of the table ``samples``; those without expression values are left out.
+    """
+    table = samples.set_index("sample_id")
+    others = [sample for sample in table.index if sample in expression.columns and sample not in design.index]
+    return design_residuals(expression, design, *([arm_design(arm_labels(table.loc[others]))] if others else []))
+
+
+def arm_labels(samples: pd.DataFrame) -> pd.Series:
+    """Name each sample's arm: line, context, treatment, dose and time.
+
+    Parameters
+    ----------
+    samples
+        Rows of the table ``samples``, index ``sample_id``; what is not recorded counts as one level.
+    """
+    columns = ["cell_line", "cell_context", "treatment", "dose_um", "time_h"]
+    return samples[columns].apply(recorded_texts).agg("|".join, axis=1)
+
+
+def recorded_texts(column: pd.Series) -> pd.Series:
+    """Return values as text, "" where nothing is recorded."""
+    return column.astype(object).where(column.notna(), "").astype(str)
+
+
 def wald_z(results: pd.DataFrame) -> pd.Series:
     """Return z (effect over standard error) by gene id, for the genes that can speak.
 

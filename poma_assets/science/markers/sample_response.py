@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from poma_assets.science.errors import CountsError
+from poma_assets.science.markers.residual_correlation import arm_labels, recorded_texts
 from poma_assets.science.markers.response_score import (
     MINIMUM_GENES,
     check_signature,
@@ -106,18 +107,6 @@ def sample_response_scores(
     return pd.DataFrame(rows, columns=list(SAMPLE_RESPONSE_COLUMNS))
 
 
-def arm_labels(samples: pd.DataFrame) -> pd.Series:
-    """Name each sample's arm: line, context, treatment, dose and time.
-
-    Parameters
-    ----------
-    samples
-        Rows of the table ``samples``, index ``sample_id``; what is not recorded counts as one level.
-    """
-    columns = ["cell_line", "cell_context", "treatment", "dose_um", "time_h"]
-    return samples[columns].apply(_texts).agg("|".join, axis=1)
-
-
 def silent_samples(scores: pd.DataFrame, samples: pd.DataFrame, vehicle: Collection[str]) -> dict[str, str]:
     """Name the treated samples that did not respond where the others of their arm did.
 
@@ -164,22 +153,17 @@ def _sentence(sample: str, score: float, others: pd.Series) -> str:
 
 def _reference_samples(samples: pd.DataFrame, sample: str, vehicle: Collection[str]) -> tuple[list[str], bool | None]:
     """Return the other vehicle samples of the same cells, of the same time if possible, and whether it is the same."""
-    cells = "cell_line" if _texts(samples["cell_line"])[sample] else "cell_context"
+    cells = "cell_line" if recorded_texts(samples["cell_line"])[sample] else "cell_context"
     alike = _same(samples[cells], sample) & samples["treatment"].isin(list(vehicle)) & (samples.index != sample)
     at_time = alike & _same(samples["time_h"], sample)
     chosen = at_time if at_time.any() else alike
-    known = bool(chosen.any()) and bool(_texts(samples["time_h"])[sample])
+    known = bool(chosen.any()) and bool(recorded_texts(samples["time_h"])[sample])
     return [str(name) for name in samples.index[chosen]], bool(at_time.any()) if known else None
 
 
 def _same(column: pd.Series, sample: str) -> pd.Series:
-    texts = _texts(column)
+    texts = recorded_texts(column)
     return texts.eq(str(texts[sample]))
-
-
-def _texts(column: pd.Series) -> pd.Series:
-    """Return values as text, "" where nothing is recorded."""
-    return column.astype(object).where(column.notna(), "").astype(str)
 
 
 def _gene_scale(values: pd.DataFrame, arms: pd.Series, is_vehicle: pd.Series) -> pd.Series:

@@ -12,7 +12,7 @@ from poma_assets.science.markers.programmes import (
     programme_scores,
     programme_summary,
 )
-from poma_assets.science.markers.residual_correlation import Residuals, arm_design, design_residuals
+from poma_assets.science.markers.residual_correlation import Residuals, arm_design, contrast_residuals, design_residuals
 from poma_assets.storage.schema import TABLES
 
 PROGRAMMES = pd.DataFrame(
@@ -216,6 +216,22 @@ class TestResiduals:
         whole = arm_design(pd.Series([*"aaabbbcccd"], index=samples))
         expected = design_residuals(values, whole).mean_correlation(list("wxyz"), np.ones(4))
         assert both.mean_correlation(list("wxyz"), np.ones(4)) == pytest.approx(expected)
+
+    def test_a_contrast_takes_the_other_arms_of_the_study_with_it(self):
+        rng = np.random.default_rng(6)
+        ids = [f"S{i}" for i in range(12)]
+        values = pd.DataFrame(rng.normal(size=(4, 12)), index=list("wxyz"), columns=ids)
+        arm = {"cell_context": "myeloma", "time_h": 24.0, "dose_um": None}
+        lines = ["A"] * 6 + ["B"] * 6
+        samples = pd.DataFrame([{"sample_id": s, "cell_line": line, **arm} for s, line in zip(ids, lines, strict=True)])
+        samples["treatment"] = (["DMSO"] * 3 + ["drug"] * 3) * 2
+        design = pd.DataFrame({"Intercept": 1.0, "drug": [0, 0, 0, 1, 1, 1]}, index=ids[:6])
+        found = contrast_residuals(values, design, samples)
+        assert found.degrees_of_freedom == 8
+        whole = arm_design(samples.set_index("sample_id")["cell_line"] + samples.set_index("sample_id")["treatment"])
+        expected = design_residuals(values, whole).mean_correlation(["w", "x"], np.ones(2))
+        assert found.mean_correlation(["w", "x"], np.ones(2)) == pytest.approx(expected)
+        assert contrast_residuals(values.iloc[:, :6], design, samples).degrees_of_freedom == 4
 
     def test_wrong_samples_are_refused(self):
         values = pd.DataFrame(np.ones((2, 2)), columns=["S1", "S2"])
