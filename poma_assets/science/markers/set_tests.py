@@ -14,11 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-PRESET_CORRELATION: Final = 0.01
-"""Inter-gene correlation where too few samples are left to estimate it (the default of limma's camera)."""
-MINIMUM_RESIDUAL_DF: Final = 2
-"""Two replicates an arm: a rough estimate errs less than the preset, which ignores genes that move together
-(false positives of the set test at a correlation of 0.3: 9 % instead of 16 %, docs/verdicts.md)."""
+from poma_assets.science.markers.residual_correlation import PRESET_CORRELATION, arm_design, design_residuals
+
 MINIMUM_MEMBERS: Final = 3
 MINIMUM_OTHER_GENES: Final = 10
 
@@ -85,24 +82,10 @@ def inter_gene_correlation(counts: pd.DataFrame, library_size: pd.Series, arms: 
     Returns
     -------
     float
-        Between `PRESET_CORRELATION` and 0.99; the preset where fewer than two residual degrees of freedom
-        or two varying genes are left.
+        Between `PRESET_CORRELATION` and 0.99; see `Residuals.mean_correlation`.
     """
-    groups = [list(arm) for arm in arms if arm]
-    n_samples = sum(len(group) for group in groups)
-    if n_samples - len(groups) < MINIMUM_RESIDUAL_DF:
-        return PRESET_CORRELATION
-    residuals = []
-    for group in groups:
-        cpm = (counts[group].astype(float) + 0.5) / (library_size.loc[group].astype(float) + 1) * 1e6
-        values = np.log2(cpm.to_numpy())
-        residuals.append(values - values.mean(axis=1, keepdims=True))
-    matrix = np.concatenate(residuals, axis=1)
-    length = np.sqrt((matrix**2).sum(axis=1))
-    varying = length > 1e-12
-    m = int(varying.sum())
-    if m < 2:
-        return PRESET_CORRELATION
-    unit = matrix[varying] / length[varying, None]
-    mean = (float((unit.sum(axis=0) ** 2).sum()) - m) / (m * (m - 1))
-    return min(max(mean, PRESET_CORRELATION), 0.99)
+    arm = pd.Series({sample: str(number) for number, samples in enumerate(arms) for sample in samples})
+    cpm = (counts[arm.index].astype(float) + 0.5) / (library_size.loc[arm.index].astype(float) + 1) * 1e6
+    residuals = design_residuals(cpm.apply(np.log2), arm_design(arm))
+    correlation = residuals.mean_correlation(counts.index.astype(str), np.ones(len(counts)))
+    return min(max(correlation, PRESET_CORRELATION), 0.99)
