@@ -4,12 +4,12 @@
 dispersion of 0.02 + 1 / mean, scattered around it (standard deviation 0.5 on the natural log scale); libraries differ
 in depth by 20 %. Changed genes have a mean above 20 and change by the given log2, up or down. A common factor (RNA
 quality, say) moves a fifth of the genes, with normal loadings of the given standard deviation (natural log); a batch
-effect likewise, with as many batches as replicates, each with one sample of every arm. A second line differs from the first in
-1,000 genes by one log2, and the drug does nothing in it.
+effect likewise, with as many batches as replicates, each with one sample of every arm. A second line differs from the
+first in 1,000 genes by one log2, and the drug does nothing in it.
 
-Arms: "false alarm" with right labels; "found" when the first samples of both arms are
-exchanged: both are named, with each other, and nobody else is. "Blocks" is status mismatch, "at least warns" is
-mismatch or warn. Near duplicates: two cultures of the given variation, beside a third and a fourth of 0.1.
+Arms: "false alarm" with right labels; "found" when the first samples of vehicle and drug are exchanged: both are named,
+with each other, and nobody else is. "Blocks" is status mismatch, "at least warns" is mismatch or warn. Near duplicates:
+two cultures of the given variation, beside a third and a fourth of 0.1.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def arm_outcome(truth: Truth, genes: int, rng: np.random.Generator) -> tuple[boo
     counts, samples = draw(truth, genes, rng)
     plain = alarms(relatedness(counts, samples))
     blocks = bool((plain["status"] == "mismatch").any())
-    return blocks, len(plain) > 0, *exchange_outcome(counts, samples, ["A1", "B1"])
+    found = exchange_outcome(counts, samples, ["A1", "B1"]) if truth.changed else (False, False, False)
+    return blocks, len(plain) > 0, *found
 
 
 def exchange_outcome(counts: pd.DataFrame, samples: pd.DataFrame, exchanged: list[str]) -> tuple[bool, bool, bool]:

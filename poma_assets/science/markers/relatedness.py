@@ -209,7 +209,8 @@ def _compare(groups: tuple[str, str], values: np.ndarray, a: np.ndarray, b: np.n
 def _margin(fit: _Fit, labels: np.ndarray, varying: np.ndarray, rows: np.ndarray, arms: pd.Series) -> float:
     """Compare p with the limit for being sure, the replicates of other arms showing the scatter along the axis too.
 
-    A difference of RNA quality, say, scatters them as well, and then the two groups are not that clearly apart.
+    A difference of RNA quality, say, scatters them as well, and then the two groups are not that clearly apart. Arms
+    with a wrong label of their own scatter, too; so either p will do.
     """
     inside = varying[:, rows]
     axis = inside[:, labels > 0].mean(axis=1) - inside[:, labels < 0].mean(axis=1)
@@ -223,7 +224,8 @@ def _margin(fit: _Fit, labels: np.ndarray, varying: np.ndarray, rows: np.ndarray
     own = len(rows) - 2
     pooled = np.sqrt((own * fit.spread**2 + float((within**2).sum())) / (own + further))
     error = max(fit.spread, float(pooled)) * np.sqrt(1.0 / (labels < 0).sum() + 1.0 / (labels > 0).sum())
-    return SURE_P_AMONG_OTHERS / max(float(t.sf(fit.separation / error, own + further)), 1e-300)
+    among_others = float(t.sf(fit.separation / error, own + further))
+    return SURE_P_AMONG_OTHERS / max(min(among_others, fit.p_value), 1e-300)
 
 
 def _is_processing(labels: np.ndarray, processing: pd.DataFrame) -> bool:

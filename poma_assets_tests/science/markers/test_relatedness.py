@@ -93,6 +93,15 @@ def test_two_exchanged_samples_are_named_with_each_other_and_nobody_else_is(firs
     assert found.loc[first, "observed"].startswith(f"like {of_second}")
 
 
+def test_two_exchanges_in_two_lines_are_both_named():
+    counts, samples = study(n=4)
+    both = exchanged(exchanged(counts, "A_DMSO_3", "A_POM_3"), "B_DMSO_1", "B_POM_2")
+    found = wrong(relatedness(both, samples))
+    assert set(found.index) == {"A_DMSO_3", "A_POM_3", "B_DMSO_1", "B_POM_2"}
+    assert set(found["rule"]) == {"swap"}
+    assert set(found["status"]) == {"mismatch"}
+
+
 def test_one_mislabelled_sample_is_named_with_the_arm_it_resembles():
     counts, samples = study(n=4)
     samples.loc[samples["sample_id"] == "A_DMSO_4", "treatment"] = "POM"
