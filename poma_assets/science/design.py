@@ -49,6 +49,9 @@ class Design:
         What is allowed but weakens the answer.
     reduced
         The smaller design matrix of a likelihood-ratio test, samples x coefficients; None for a Wald test.
+    effect_is_slope
+        Whether the log2 fold change is a change for one unit of a number (an hour, a doubling of the dose) and no
+        difference between groups, so that thresholds for differences mean nothing for it.
     """
 
     contrast_id: str
@@ -61,6 +64,7 @@ class Design:
     formula: str
     findings: tuple[Finding, ...]
     reduced: pd.DataFrame | None = None
+    effect_is_slope: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -110,7 +114,17 @@ def build_design(contrast: Contrast, design_table: pd.DataFrame, vehicle: Sequen
     arms = model_arms(contrast, model, vehicle)
     replicates = arm_replicates(contrast, model, arms)
     findings = model_findings(model, arms, replicates)
-    return Design(contrast.id, model.matrix, model.weights, *arms, *replicates, model.formula, findings, model.reduced)
+    return Design(
+        contrast.id,
+        model.matrix,
+        model.weights,
+        *arms,
+        *replicates,
+        model.formula,
+        findings,
+        model.reduced,
+        model.effect_is_slope,
+    )
 
 
 def estimable_model(contrast: Contrast, table: pd.DataFrame, vehicle: Sequence[str] = ()) -> Model:

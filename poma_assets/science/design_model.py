@@ -44,6 +44,8 @@ class Model:
         Samples x coefficients of the reduced formula; None for a Wald test.
     findings
         What was left out on the way.
+    slopes
+        Coefficients that are changes for one unit of a number.
     """
 
     rows: pd.DataFrame
@@ -54,6 +56,7 @@ class Model:
     formula: str
     reduced: pd.DataFrame | None
     findings: tuple[Finding, ...]
+    slopes: frozenset[str] = frozenset()
 
     @cached_property
     def rank(self) -> int:
@@ -63,8 +66,17 @@ class Model:
     @property
     def involved(self) -> frozenset[str]:
         """Columns of the sheet whose coefficients have a weight."""
-        names = [str(name) for name, weight in zip(self.matrix.columns, self.weights, strict=True) if weight]
-        return frozenset[str]().union(*(self.columns_of[name] for name in names))
+        return frozenset[str]().union(*(self.columns_of[name] for name in self.weighted))
+
+    @property
+    def weighted(self) -> tuple[str, ...]:
+        """Coefficients that have a weight."""
+        return tuple(str(name) for name, weight in zip(self.matrix.columns, self.weights, strict=True) if weight)
+
+    @property
+    def effect_is_slope(self) -> bool:
+        """Whether the effect is a change for one unit of a number and no difference between groups."""
+        return not self.slopes.isdisjoint(self.weighted)
 
 
 def assemble_model(
@@ -140,6 +152,7 @@ def _formula_model(contrast: Contrast, rows: pd.DataFrame, vehicle: Sequence[str
         formula,
         None if built.reduced is None else built.reduced.matrix,
         (),
+        built.full.slopes,
     )
 
 

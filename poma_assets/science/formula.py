@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from poma_assets.science.errors import DesignError
 from poma_assets.science.tables import listing, near_miss
+
+if TYPE_CHECKING:
+    import formulaic
 
 INTERCEPT = "Intercept"
 _HIGHLIGHT = re.compile(r"\x1b\[[0-9;]*m|[⧛⧚]")
@@ -35,10 +39,13 @@ class FormulaMatrix:
         Samples x coefficients, floats, index ``sample_id``.
     factors
         For every coefficient the columns of the sheet that it is made of.
+    slopes
+        Coefficients that are changes for one unit of a number; a number that is 0 or 1 only counts as a group.
     """
 
     matrix: pd.DataFrame
     factors: dict[str, frozenset[str]]
+    slopes: frozenset[str]
 
 
 def formula_variables(formula: str, *, where: str) -> frozenset[str]:
@@ -119,10 +126,13 @@ def formula_matrix(
     levels = {str(level): _level_name(level) for column in data for level in data[column].unique()}
     names = [_plain_name(str(name), levels) for name in fitted.columns]
     factors = {INTERCEPT: frozenset[str]()}
+    of_numbers: set[str] = set()
     for term, positions in fitted.model_spec.term_indices.items():
         used = fitted.model_spec.term_variables[term]
         columns = frozenset(str(name) for name in used) & frozenset(map(str, table.columns))
         factors.update({names[position]: columns for position in positions})
+        if any(_is_number(fitted.model_spec, factor.expr) for factor in term.factors):
+            of_numbers.update(names[position] for position in positions)
     if not names:
         raise DesignError(
             "the formula has no term",
@@ -132,7 +142,13 @@ def formula_matrix(
         )
     matrix = pd.DataFrame(np.asarray(fitted, dtype=float) + 0.0, index=table.index, columns=names)
     _require_finite(matrix, formula, where)
-    return FormulaMatrix(matrix, factors)
+    slopes = frozenset(name for name in of_numbers if not matrix[name].isin([0.0, 1.0]).all())
+    return FormulaMatrix(matrix, factors, slopes)
+
+
+def _is_number(spec: formulaic.ModelSpec, expression: str) -> bool:
+    kind, _ = spec.encoder_state.get(expression, (None, None))
+    return kind is not None and kind.value == "numerical"
 
 
 def _require_finite(matrix: pd.DataFrame, formula: str, where: str) -> None:

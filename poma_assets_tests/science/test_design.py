@@ -342,6 +342,34 @@ def test_dose_trend_by_formula() -> None:
     assert (design.n_reference, design.n_target) == (4, 4)
 
 
+@pytest.mark.parametrize(
+    ("formula", "contrast", "slope"),
+    [
+        ("~ dose_um", "dose_um", True),
+        ("~ log2_dose(dose_um)", "log2_dose(dose_um)", True),
+        ("~ batch + numeric(step)", "numeric(step)", True),
+        ("~ batch * dose_um", "batch[2]:dose_um", True),
+        ("~ batch * dose_um", "batch[2]", False),
+        ("~ batch + dose_um", "batch[2]", False),
+        ("~ C(dose_um)", "dose_um[10]", False),
+        ("~ C(dose_um, contr.sum)", "0,1,0", False),
+        ("~ numeric(given)", "numeric(given)", False),  # 0 or 1
+    ],
+)
+def test_slopes_are_told_from_differences(formula: str, contrast: str, slope: bool) -> None:
+    table = pd.DataFrame(
+        {
+            "dose_um": [0.0, 0, 1, 1, 10, 10] * 2,
+            "batch": list("12" * 6),
+            "step": list("001122" * 2),
+            "given": list("001111" * 2),
+        },
+        index=[f"s{i}" for i in range(12)],
+    )
+    assert build_design(replace(FORMULA, formula=formula, contrast=contrast), table).effect_is_slope == slope
+    assert not build_design(replace(DRUG, variable="dose_um", reference="0", target="10"), table).effect_is_slope
+
+
 def test_what_the_reduced_formula_needs_must_be_recorded() -> None:
     table = time_course().assign(batch=None)
     message = refused(replace(TIMES, formula="~ C(time_h) + batch", reduced="~ batch"), table)
