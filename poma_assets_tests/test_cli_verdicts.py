@@ -194,22 +194,22 @@ def test_a_wrong_argument_is_refused_with_what_was_probably_meant(run, arguments
 
 def test_the_history_of_a_marker_tells_each_change_with_cause_and_run(run):
     assert run("--history", "KLF2", "--contrast", "pom").stdout.splitlines() == [
-        "2025-03-01 12:30 UTC  pom  KLF2  log2 FC -0.90",
-        "    confirmed, strong",
+        "2025-03-01 12:30 UTC  pom",
         "    first judged",
+        "        KLF2  confirmed, strong  log2 FC -0.90",
         "    run /runs/run-1",
-        "2025-03-02 12:30 UTC  pom  KLF2  log2 FC -0.50",
-        "    confirmed, strong -> inconclusive, underpowered",
+        "2025-03-02 12:30 UTC  pom",
         "    S7 was excluded: failed rin [3.2]",
+        "        KLF2  confirmed, strong -> inconclusive, underpowered  log2 FC -0.50",
         "    run /runs/run-2",
     ]
 
 
 def test_the_whole_history_gathers_what_was_first_judged(run):
     lines = run("--history").stdout.splitlines()
-    assert lines[0] == "2025-03-01 12:30 UTC  pom  5 hypotheses first judged"
+    assert lines[:2] == ["2025-03-01 12:30 UTC  pom", "    5 hypotheses first judged"]
     assert sum("->" in line for line in lines) == 2
-    assert run("--history", "--verdict", "contradicted").stdout.splitlines()[0].endswith("first judged (MYC)")
+    assert run("--history", "--verdict", "contradicted").stdout.splitlines()[1] == "    1 hypothesis first judged (MYC)"
 
 
 def test_the_history_for_programs_has_grounds_as_objects(run):

@@ -271,35 +271,38 @@ def print_history_json(changes: pd.DataFrame) -> None:
 
 
 def print_history(changes: pd.DataFrame, *, collapse: bool = False) -> None:
-    """Print the changes, newest last; with ``collapse`` one line for all that a run judged for the first time."""
-    first = changes["cause"] == FIRST_JUDGED if collapse else pd.Series(False, index=changes.index)
-    for (moment, contrast, run), rows in changes.groupby(["recorded_at", "contrast_id", "run_id"], sort=False):
-        when = f"{moment:%Y-%m-%d %H:%M} UTC"
-        new = rows[first[rows.index]]
-        if len(new):
-            names = f" ({', '.join(new['gene_symbol'])})" if len(new) <= _MAX_NAMED else ""
-            amount = f"{len(new)} {'hypothesis' if len(new) == 1 else 'hypotheses'} first judged{names}"
-            out.print(f"{when}  [bold]{escape(str(contrast))}[/]  {escape(amount)}", soft_wrap=True)
-        for row in _rows(rows[~first[rows.index]]):
-            _print_change(when, row)
-        out.print(f"{_INDENT}[dim]run {run_path(run)}[/]", soft_wrap=True)
+    """Print the changes by run and cause, newest last; with ``collapse`` only the number of those first judged."""
     if changes.empty:
         out.print("no such change")
+    for (moment, contrast, run), rows in changes.groupby(["recorded_at", "contrast_id", "run_id"], sort=False):
+        out.print(f"{moment:%Y-%m-%d %H:%M} UTC  [bold]{escape(str(contrast))}[/]", soft_wrap=True)
+        for cause, alike in rows.groupby("cause", sort=False):
+            if collapse and cause == FIRST_JUDGED:
+                _print_indented(_first_judged(alike))
+                continue
+            _print_indented(str(cause))
+            for row in _rows(alike):
+                _print_change(row)
+        out.print(f"{_INDENT}[dim]run {run_path(run)}[/]", soft_wrap=True)
 
 
-def _print_change(when: str, row: dict[str, Any]) -> None:
+def _first_judged(rows: pd.DataFrame) -> str:
+    names = f" ({', '.join(rows['gene_symbol'])})" if len(rows) <= _MAX_NAMED else ""
+    return f"{len(rows)} {'hypothesis' if len(rows) == 1 else 'hypotheses'} {FIRST_JUDGED}{names}"
+
+
+def _print_change(row: dict[str, Any]) -> None:
     now = _words(row["verdict"], row["sub_verdict"])
     before = _words(row["previous_verdict"], row["previous_sub_verdict"])
-    head = f"{when}  [bold]{escape(str(row['contrast_id']))}  {escape(str(row['gene_symbol']))}[/]"
-    out.print(f"{head}  log2 FC {_number(row['log2_fold_change'])}", soft_wrap=True)
     change = f"{before} -> {now}" if before else now
-    _print_indented(change, style=_STYLES.get(row["verdict"], ""))
-    _print_indented(str(row["cause"]))
+    text = f"{row['gene_symbol']}  {change}  log2 FC {_number(row['log2_fold_change'])}"
+    _print_indented(text, style=_STYLES.get(row["verdict"], ""), depth=2)
 
 
-def _print_indented(text: str, *, style: str = "") -> None:
+def _print_indented(text: str, *, style: str = "", depth: int = 1) -> None:
     """Print a text of which every line begins with the same indent, broken at the width of the terminal."""
-    lines = textwrap.wrap(text, out.width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    indent = depth * _INDENT
+    lines = textwrap.wrap(text, out.width, initial_indent=indent, subsequent_indent=indent)
     out.print(escape("\n".join(lines)), style=style, soft_wrap=True)
 
 

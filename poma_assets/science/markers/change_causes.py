@@ -11,6 +11,8 @@ from typing import Any, Final
 REFERENCE_SETTINGS: Final = ("genome FASTA", "annotation GTF")
 """Names of the settings that are the reference."""
 
+OVERRIDES_SETTING: Final = "quality overrides"
+
 FIRST_JUDGED: Final = "first judged"
 NO_CAUSE: Final = "nothing that is recorded differs: samples, counts, hypothesis, reference, settings, code"
 
@@ -121,7 +123,8 @@ def _samples(before: Grounds, after: Grounds) -> list[str]:
     for sample in [name for name in old if name not in new]:
         reason = after.left_out.get(sample)
         if reason:
-            said.setdefault(f"{{}} excluded: {reason}", []).append(sample)
+            words = reason if reason.startswith("excluded") else f"excluded: {reason}"
+            said.setdefault(f"{{}} {words}", []).append(sample)
         elif reason is None:
             said.setdefault("{} withdrawn from the sample sheet", []).append(sample)
         else:
@@ -173,7 +176,14 @@ def _settings(before: Grounds, after: Grounds) -> list[str]:
     old = {name: text for name, text in before.settings.items() if name not in REFERENCE_SETTINGS}
     new = {name: text for name, text in after.settings.items() if name not in REFERENCE_SETTINGS}
     changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    if _excluded(before) != _excluded(after):
+        # The samples' own reasons tell what the overrides did.
+        changed = [name for name in changed if name != OVERRIDES_SETTING]
     return [f"{name} changed{_from_to(name, old.get(name), new.get(name))}" for name in changed]
+
+
+def _excluded(grounds: Grounds) -> dict[str, str]:
+    return {sample: reason for sample, reason in grounds.left_out.items() if reason}
 
 
 def _from_to(name: str, old: str | None, new: str | None) -> str:

@@ -173,6 +173,16 @@ def test_grounds_come_back_from_the_columns_as_they_went():
 EXCLUDED = replace(BASE, target_samples=("S4", "S5"), left_out={"S9": "", "S7": "failed rin (3.2)"})
 CAUSES = {
     "excluded": (BASE, EXCLUDED, "S7 was excluded: failed rin (3.2)"),
+    "excluded by a person": (
+        BASE,
+        replace(
+            BASE,
+            target_samples=("S4", "S5"),
+            left_out={"S9": "", "S7": "excluded (all) by SB on 2025-03-01: wrong tube"},
+            settings={**BASE.settings, "quality overrides": "o1"},
+        ),
+        "S7 was excluded (all) by SB on 2025-03-01: wrong tube",
+    ),
     "taken back": (EXCLUDED, BASE, "S7 was taken back (before: failed rin (3.2))"),
     "withdrawn": (BASE, replace(BASE, target_samples=("S4", "S5")), "S7 was withdrawn from the sample sheet"),
     "left out": (
