@@ -48,7 +48,7 @@ class Wanted:
 
 def verdicts(
     markers: Annotated[
-        list[str] | None, typer.Argument(metavar="[MARKER]...", help="Only these markers (symbol or hypothesis id).")
+        list[str] | None, typer.Argument(metavar="MARKER", help="Only these markers (symbol or hypothesis id).")
     ] = None,
     study: StudyOption = None,
     contrast: Annotated[str, typer.Option(help="Only this contrast.")] = "",
