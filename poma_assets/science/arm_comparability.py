@@ -18,9 +18,17 @@ from poma_assets.science.contrast_formulas import least_squares_weights
 from poma_assets.science.contrasts_file import Contrast
 from poma_assets.science.design_findings import Finding
 from poma_assets.science.design_model import Model
+from poma_assets.science.sample_sheet import METADATA_COLUMNS
 from poma_assets.science.subsets import column_texts
 from poma_assets.science.tables import listing, natural_key
 
+# What differs by itself between the levels of which other columns: a line has its sensitivity, a drug its dose.
+_CONDITIONS = {
+    "treatment": frozenset[str](),
+    "dose_um": frozenset({"treatment"}),
+    "cell_line": frozenset({"sensitivity", "donor"}),
+    "sensitivity": frozenset({"cell_line", "donor"}),
+}
 NOTABLE_INFLATION, LARGE_INFLATION = 1.1, 1.5
 _STRONG_ASSOCIATION = 0.3
 _BATCH_LIKE = re.compile(
@@ -183,6 +191,50 @@ def _separate(comparison: Comparison, column: str) -> Finding:
     return Finding("warning", "hidden_confounding", sentence)
 
 
+def hidden_conditions(comparison: Comparison) -> list[Finding]:
+    """Treatment, dose, cell line or sensitivity that differs between the arms though it is not what is compared.
+
+    A contrast of a further column, such as ``group``, may mean just these, and is left alone.
+    """
+    if not comparison.compared <= set(METADATA_COLUMNS):
+        return []
+    findings: dict[str, Finding | None] = {}
+    for column, goes_with in _CONDITIONS.items():
+        told = any(findings.get(name) for name in goes_with)
+        if told or goes_with & comparison.compared or not comparison.has(column):
+            continue
+        if column not in comparison.model.factors:
+            findings[column] = _hidden_condition(comparison, column)
+    return [finding for finding in findings.values() if finding]
+
+
+def _hidden_condition(comparison: Comparison, column: str) -> Finding | None:
+    sides = comparison.sides
+    if "dose_um" in comparison.compared and column == "treatment":
+        sides = sides[comparison.model.rows["dose_um"].loc[sides.index] != 0]  # Without a drug there is no dose.
+    texts = column_texts(comparison.model.rows, column).loc[sides.index].fillna("not recorded").astype(str)
+    if texts.nunique() < 2 or sides.nunique() < 2:
+        return None
+    differs = f"{column} differs between the arms ({_split(texts, sides)})"
+    if not (pd.crosstab(texts, sides) > 0).all(axis=1).any():
+        sentence = (
+            f"{differs}, so that the effect cannot be told from that of {column}, whatever the design. Measure both "
+            f"arms with the same {column}, or say so with the result"
+        )
+        return Finding("warning", "hidden_confounding", sentence)
+    if column == "cell_line" or comparison.is_accounted_for(column) or cramers_v(texts, sides) < _STRONG_ASSOCIATION:
+        return None  # Of cell lines mixed_cell_lines speaks.
+    shared = [level for level in comparison.levels(column, comparison.target) if (sides[texts == level]).nunique() > 1]
+    sentence = f"{differs} and is not in the design, so that it can pass for an effect: "
+    if not shared:
+        return Finding("warning", "hidden_confounding", f"{sentence}fill in {column} in the sample sheet")
+    if comparison.can_block_on(column):
+        sentence += f"write {column} in {comparison.how_to_block}, or "
+    return Finding(
+        "warning", "hidden_confounding", f"{sentence}restrict the contrast by the subset {column}={shared[0]}"
+    )
+
+
 def _arms(comparison: Comparison) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return comparison.reference, comparison.target
 
@@ -252,7 +304,7 @@ def mixed_cell_lines(comparison: Comparison) -> list[Finding]:
         return []
     treated = "treatment" in comparison.model.involved
     if not set(reference) & set(target):
-        return [_separate(comparison, "cell_line")] if treated else []
+        return []  # The business of hidden_conditions.
     findings = []
     if not comparison.is_accounted_for("cell_line") and comparison.can_block_on("cell_line"):
         sentence = (

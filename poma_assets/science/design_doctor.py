@@ -185,6 +185,7 @@ def _comparability(comparison: Comparison) -> list[Finding]:
         arm_comparability.mixed_cell_lines,
         arm_comparability.unused_pairing,
         arm_comparability.unused_batches,
+        arm_comparability.hidden_conditions,
     )
     return [finding for examine in examinations for finding in examine(comparison)]
 
