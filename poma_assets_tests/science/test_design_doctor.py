@@ -206,7 +206,7 @@ def test_a_trend_that_holds_a_change_of_treatment() -> None:
         "not in the design, so that it can pass for an effect: write treatment in the formula, or restrict the "
         "contrast by the subset treatment=pom"
     )
-    gaps = vehicle_at_0_h_only().assign(treatment=[None] * 5 + ["pom"] * 7)
+    gaps = vehicle_at_0_h_only().assign(treatment=["DMSO"] * 3 + [None] * 6 + ["pom"] * 3)
     assert sentence(examine(gaps, trend), "hidden_confounding").endswith("fill in treatment in the sample sheet")
     adjusted = replace(trend, formula="~ treatment + time_h")
     assert "hidden_confounding" not in codes(examine(vehicle_at_0_h_only(), adjusted))
