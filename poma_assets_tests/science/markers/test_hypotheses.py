@@ -304,3 +304,20 @@ class TestWarnings:
     def test_a_table_without_version(self):
         (warning,) = hypothesis_warnings(parse_hypotheses(table(GOOD), source="h"), self.IDS)
         assert warning.startswith("no version is given for IRF4_drug: ")
+
+
+def test_the_example_of_the_documentation_works(shipped, marker_tables):
+    page = (marker_tables.parents[1] / "docs" / "hypotheses.md").read_text(encoding="utf-8")
+    example = page.split("columns separated by tabs\n", 1)[1].split("```", 1)[0]
+    own = parse_hypotheses(example, source="my_hypotheses.tsv")
+    both = combine(shipped, own)
+    assert both.replaced == ("IRF4_drug",)
+    assert both.version == "marker_hypotheses 1.0; our_panel 1"
+    assert {h.hypothesis_id: h.min_effect_log2 for h in both.rows()}["IRF4_drug"] == 1.0
+    assert len(both.table) == 54
+
+
+def test_the_shipped_panels_are_those_of_the_documentation(shipped):
+    assert shipped.table["panel"].value_counts().to_dict() == {
+        "core": 17, "interferon_set": 13, "extended": 11, "proliferation_set": 7, "identity": 5,
+    }  # fmt: skip
