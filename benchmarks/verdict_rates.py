@@ -129,9 +129,9 @@ def judged(genes: list[str], counts: pd.DataFrame, results: pd.DataFrame, facts:
 
 
 def print_errors(counted: dict[Cell, Counter[str]]) -> None:
-    print("| | | confirmed at 0 | | contradicted at -1 | | confirmed at -1 | | at -0.585 |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-    print("| replicates | dispersion |" + " others 0 | others -1 |" * 3 + " others -0.585 |")
+    pairs = [f"{what}, others 0 | others -1" for what in ("confirmed at 0", "contradicted at -1", "confirmed at -1")]
+    print("| replicates | dispersion | " + " | ".join(pairs) + " | confirmed at -0.585, others too |")
+    print("|---:" * 9 + "|")
     for n in REPLICATES:
         for dispersion in DISPERSIONS:
             cells = [rate(counted[n, dispersion, 0.0, other], "strong", "plain") for other in (0.0, -1.0)]
