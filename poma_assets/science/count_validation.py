@@ -26,6 +26,10 @@ _GIVE_RAW = "Give raw counts, neither normalised nor logarithms"
 _LARGEST_LOG = 30.0
 _MILLION = 1e6
 _MILLION_TOLERANCE = 1e-3
+_MOSTLY_FRACTIONAL, _ENOUGH_TO_JUDGE = 0.9, 100
+_BAM_ENDING = re.compile(
+    r"(?:[._-]?Aligned(?:\.sortedByCoord)?\.out|[._-](?:sorted|sort|markdup|dedup))*\.(?:bam|sam|cram)$", re.IGNORECASE
+)
 
 Place = Callable[[int, int], str]
 """Words for the place of a value, from the positions of its gene and sample."""
@@ -94,7 +98,8 @@ def align_samples(counts: pd.DataFrame, sample_ids: Sequence[str], *, source: st
     Returns
     -------
     WholeCounts
-        Genes x ``sample_ids``; a note names columns that the sheet does not have.
+        Genes x ``sample_ids``; notes name columns that the sheet does not have, and say if columns named by BAM
+        files, as featureCounts writes them, were matched by file name.
 
     Raises
     ------
@@ -103,17 +108,23 @@ def align_samples(counts: pd.DataFrame, sample_ids: Sequence[str], *, source: st
     """
     names = [str(name) for name in counts.columns]
     missing = [name for name in sample_ids if name not in names]
-    if missing:
+    notes = []
+    by_file = _columns_by_file(names, sample_ids) if missing else {}
+    if by_file:
+        sample_of = {column: sample for sample, column in by_file.items()}
+        shown = listing((f"{column} is {sample}" for column, sample in sample_of.items() if column != sample), 3)
+        notes.append(f"{source}: columns were matched with samples by their file names: {shown}")
+        names = [sample_of.get(name, name) for name in names]
+    elif missing:
         raise CountsError(
             "the count matrix lacks samples of the sheet",
             where=source,
             found=f"no column {listing(missing)}",
             expected=f"one column for each sample of the sheet; the matrix has {listing(names)}",
-            fix=_name_advice(missing, names),
+            fix=_name_advice(missing, names, sample_ids),
         )
     wanted = set(sample_ids)
     additional = [name for name in names if name not in wanted]
-    notes = []
     if additional:
         one = len(additional) == 1
         notes.append(
@@ -213,7 +224,7 @@ def _require_names(counts: pd.DataFrame, wanted: Sequence[str]) -> None:
             "samples of the design are not in the count matrix",
             found=f"no counts for {_samples(missing)}",
             expected=f"samples among {listing(counts.columns)}",
-            fix=_name_advice(missing, list(counts.columns)),
+            fix=_name_advice(missing, list(counts.columns), wanted),
         )
 
 
@@ -221,17 +232,35 @@ def _samples(names: Sequence[str] | pd.Index) -> str:
     return f"sample{'s' if len(names) > 1 else ''} {listing(names)}"
 
 
-def _name_advice(missing: Sequence[str], names: Sequence[str]) -> str:
-    """What to do about missing samples: R rewrites names (``make.names``), people misspell them."""
+def _columns_by_file(names: Sequence[str], sample_ids: Sequence[str]) -> dict[str, str]:
+    """The column of every sample by file name, ``/data/S1.sorted.bam`` of S1; none unless each has exactly one."""
+    stems = [_BAM_ENDING.sub("", re.split(r"[/\\]", name)[-1]) for name in names]
+    if any(stems.count(sample) != 1 for sample in sample_ids):
+        return {}
+    return {sample: names[stems.index(sample)] for sample in sample_ids}
+
+
+def _name_advice(missing: Sequence[str], names: Sequence[str], samples: Sequence[str]) -> str:
+    """What to do about missing samples: R rewrites names (``make.names``), people misspell them.
+
+    A column that belongs to another sample is never proposed.
+    """
+    names = [name for name in names if name not in set(samples)]
     for name in missing:
         if _as_r_writes(name) in names:
             return (
                 f"{_as_r_writes(name)!r} is what R makes of {name!r}: write the table with check.names = FALSE, "
                 "or use R's names in the sheet"
             )
-    alike = near_miss(missing[0], names)
+    alike = near_miss(missing[0], [name for name in names if not _numbered_differently(name, missing[0])])
     hint = f"Did you mean {alike!r} by {missing[0]!r}? " if alike else ""
     return f"{hint}Correct the names, or take the samples out of the sheet"
+
+
+def _numbered_differently(one: str, other: str) -> bool:
+    """Whether two names are those of different replicates, times or doses and none is misspelt."""
+    numbers = [[int(digits) for digits in re.findall(r"\d+", name)] for name in (one, other)]
+    return len(numbers[0]) == len(numbers[1]) and numbers[0] != numbers[1]
 
 
 def _as_r_writes(name: str) -> str:
@@ -288,10 +317,19 @@ def _fractional(values: NDArray[np.float64], fractional: NDArray[np.bool_], plac
 
 def _rounding_note(values: NDArray[np.float64], fractional: NDArray[np.bool_], place: Place, prefix: str) -> str:
     change = np.abs(values - np.rint(values))
+    n_above_0 = int((values > 0).sum())
+    share = fractional.sum() / max(1, n_above_0)
+    doubt = ""
+    if n_above_0 >= _ENOUGH_TO_JUDGE and share > _MOSTLY_FRACTIONAL:
+        doubt = (
+            f". WARNING: {share:.0%} of the values above 0 had decimals, but estimated counts of RSEM and salmon are "
+            "whole numbers for many genes: these look like TPM or normalised counts of a part of the genes, for which "
+            "the statistics are wrong; unless they are length-scaled counts of tximport, give raw counts"
+        )
     gene, sample = (int(i) for i in np.unravel_index(int(np.argmax(change)), change.shape))
     return (
         f"{prefix}{int(fractional.sum()):,} of {values.size:,} counts had decimals and were rounded to whole "
-        f"numbers; the largest change is {change[gene, sample]:.2g} ({place(gene, sample)})"
+        f"numbers; the largest change is {change[gene, sample]:.2g} ({place(gene, sample)}){doubt}"
     )
 
 

@@ -26,6 +26,9 @@ SALMON = "Name\tLength\tEffectiveLength\tTPM\tNumReads\n"
 RSEM = "gene_id\ttranscript_id(s)\tlength\teffective_length\texpected_count\tTPM\tFPKM\n"
 
 
+NORMALISED = "gene\tS1\n" + "".join(f"G{i}\t{100 + 1.37 * i}\n" for i in range(1, 100)) + "G100\t80.5\n"
+
+
 def small_counts() -> pd.DataFrame:
     """40 genes x 6 samples, negative binomial without effects."""
     rng = np.random.default_rng(1)
@@ -56,6 +59,7 @@ FILES = (
         "a count with decimals (RSEM, salmon, kallisto)", "gene\tS1\tS2\nA\t100.4\t7\nB\t33\t20\n", "line 2, column S1"
     ),
     FileCase("the same with `round_counts: true`", "gene\tS1\tS2\nA\t100.4\t7\nB\t33\t20\n", "line 2, column S1", True),
+    FileCase("nearly every value with decimals, with `round_counts: true`", NORMALISED, "WARNING: 100%", True),
     FileCase("TPM or CPM", "gene\tS1\tS2\nA\t600000.5\t1.5\nB\t399999.5\t999998.5\n", "line 2, column S1"),
     FileCase("TPM with `round_counts: true`", "gene\tS1\nA\t600000.5\nB\t399999.5\n", "line 2, column S1", True),
     FileCase("rounded TPM or CPM", "gene\tS1\tS2\nA\t600000\t1\nB\t400000\t999999\n", "1,000,000"),
@@ -109,6 +113,18 @@ SHEETS = (
     ("a sample of the sheet without a column", ["S1", "S2"], ["S1", "S2", "S9"], "S9"),
     ("a column that is not in the sheet", ["S1", "S2", "S9"], ["S1", "S2"], "S9"),
     ("names that R has changed", ["S.1", "X2S"], ["S-1", "2S"], "'S.1' is what R makes of 'S-1'"),
+    (
+        "another sample's column is much alike",
+        ["pom_24h_1", "pom_24h_2"],
+        ["pom_24h_1", "pom_24h_2", "pom_24h_3"],
+        "pom_24h_3",
+    ),
+    (
+        "columns that are BAM files (featureCounts)",
+        ["/data/S1.bam", "/data/S2.bam"],
+        ["S1", "S2"],
+        "/data/S1.bam is S1",
+    ),
     ("a name in other letters", ["s1", "S2"], ["S1", "S2"], "Did you mean 's1'"),
 )
 

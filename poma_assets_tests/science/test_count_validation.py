@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +18,7 @@ def test_counts_are_aligned_by_name() -> None:
     assert set(aligned.dtypes.astype(str)) == {"int64"}
 
 
-def refused(counts: pd.DataFrame, samples: str = "ab") -> str:
+def refused(counts: pd.DataFrame, samples: Sequence[str] = "ab") -> str:
     with pytest.raises(CountsError) as caught:
         validate_counts(counts, list(samples))
     return str(caught.value)
@@ -79,6 +81,60 @@ def test_matrix_and_sheet_are_aligned_by_name() -> None:
     aligned = align_samples(COUNTS, ["a", "b"], source="m.tsv")
     assert aligned.counts.to_dict("list") == {"a": [2, 7], "b": [0, 5]}
     assert aligned.notes == ("m.tsv: a column is not in the sample sheet and left out: c",)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *("/data/bam/{}.bam", "{}.sorted.bam", "{}Aligned.sortedByCoord.out.bam", "run/{}.Aligned.out.sam"),
+        *("{}_Aligned.sortedByCoord.out.bam", r"C:\bam\{}.BAM", "{}.markdup.sorted.bam"),
+    ],
+)
+def test_columns_named_by_bam_files_are_matched_by_file_name(column: str) -> None:
+    frame = pd.DataFrame([[1, 2, 3]], ["g"], [column.format(name) for name in ("S2", "S1", "S10")])
+    aligned = align_samples(frame, ["S1", "S2"], source="m.tsv")
+    assert aligned.counts.to_dict("list") == {"S1": [2], "S2": [1]}
+    assert aligned.notes == (
+        f"m.tsv: columns were matched with samples by their file names: {column.format('S1')} is S1, "
+        f"{column.format('S2')} is S2",
+        f"m.tsv: a column is not in the sample sheet and left out: {column.format('S10')}",
+    )
+
+
+@pytest.mark.parametrize("columns", [["a/S1.bam", "b/S1.bam", "S2.bam"], ["S1", "a/S1.bam", "S2.bam"], ["a/S1.bam"]])
+def test_file_names_that_do_not_tell_the_samples_apart_match_nothing(columns: list[str]) -> None:
+    with pytest.raises(CountsError, match="lacks samples of the sheet"):
+        align_samples(pd.DataFrame(0, ["g"], columns), ["S1", "S2"], source="m.tsv")
+
+
+def test_the_column_of_another_sample_is_never_proposed() -> None:
+    columns = ["MM1S_pom_24h_1", "MM1S_pom_24h_2"]
+    with pytest.raises(CountsError) as caught:
+        align_samples(pd.DataFrame(0, ["g"], columns), [*columns, "MM1S_pom_24h_3"], source="m.tsv")
+    assert caught.value.fix == "Correct the names, or take the samples out of the sheet"
+    assert "Did you mean" not in refused(COUNTS.set_axis(["Sa", "Sb", "Sc"], axis=1), ["Sa", "Sb", "Sc", "Sd"])
+    with pytest.raises(CountsError) as caught:
+        align_samples(pd.DataFrame(0, ["g"], columns), [columns[0], "MM1S_pom_24h_3"], source="m.tsv")
+    assert "Did you mean" not in str(caught.value)
+    with pytest.raises(CountsError, match="Did you mean 'MM1S_pom_24h_x3' by 'MM1S_pom_24h_3'"):
+        align_samples(
+            pd.DataFrame(0, ["g"], [*columns, "MM1S_pom_24h_x3"]), [*columns, "MM1S_pom_24h_3"], source="m.tsv"
+        )
+
+
+def test_nearly_all_values_with_decimals_are_doubted() -> None:
+    values = np.random.default_rng(1).uniform(100, 900, (300, 3))
+    values[0, :2] = 7
+    frame = pd.DataFrame(values, columns=list("abc"))
+
+    def note(share_whole: float) -> str:
+        changed = frame.copy()
+        changed.iloc[: int(share_whole * 300)] = changed.iloc[: int(share_whole * 300)].round()
+        return whole_counts(changed, place=lambda g, s: "x", round_fractional=True).notes[0]
+
+    assert "898 of 900 counts had decimals" in note(0)
+    assert "WARNING: 100% of the values above 0 had decimals, but estimated counts of RSEM" in note(0)
+    assert "WARNING" not in note(0.2)
 
 
 @pytest.mark.parametrize(
