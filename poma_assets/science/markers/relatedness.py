@@ -32,7 +32,9 @@ LIKELY_P: Final = 1e-3
 SURE_P: Final = 1e-4
 """Below, it is sure, in a study of two groups alone."""
 SURE_P_AMONG_OTHERS: Final = 1e-5
-"""The same where replicates of other arms help to say how far replicates scatter along the axis."""
+"""The same with more arms, whose replicates help to say how far replicates scatter along the axis."""
+SURE_SEPARATION: Final = 6.0
+"""To be sure, the groups must be so many standard deviations apart: samples on a gradient hardly ever are."""
 FREE_COMPARISONS: Final = 15
 """With more pairs of groups than these, the limits of p are divided accordingly."""
 MINIMUM_SAMPLES: Final = 5
@@ -219,8 +221,10 @@ def _margin(fit: _Fit, labels: np.ndarray, varying: np.ndarray, rows: np.ndarray
     arm_of = arms.iloc[outside].to_numpy()
     within = places - places.groupby(arm_of).transform("mean")
     further = len(outside) - len(set(arm_of))
+    if fit.separation < SURE_SEPARATION * fit.spread:
+        return 0.0
     if further == 0:
-        return SURE_P / max(fit.p_value, 1e-300)
+        return (SURE_P if arms.nunique() == 2 else SURE_P_AMONG_OTHERS) / max(fit.p_value, 1e-300)
     own = len(rows) - 2
     pooled = np.sqrt((own * fit.spread**2 + float((within**2).sum())) / (own + further))
     error = max(fit.spread, float(pooled)) * np.sqrt(1.0 / (labels < 0).sum() + 1.0 / (labels > 0).sum())
