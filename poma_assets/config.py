@@ -13,7 +13,7 @@ from poma_assets.science.contrasts import Contrast, parse_contrasts, validate_co
 from poma_assets.science.errors import ConfigError, ContrastError, InputError, SampleSheetError
 from poma_assets.science.sample_sheet import SampleSheet, parse_sample_sheet
 from poma_assets.science.tables import listing, near_miss
-from poma_assets.study_config import CONFIG_NAME, DEFAULT_SAMPLES, StudyConfig, parse_config
+from poma_assets.study_config import CONFIG_NAME, DEFAULT_SAMPLES, SHIPPED, StudyConfig, parse_config
 
 __all__ = [
     "CONFIG_NAME",
@@ -107,8 +107,8 @@ class Study:
 
     @property
     def hypotheses_path(self) -> Path | None:
-        """The user's own table of marker hypotheses."""
-        return self._below_root(self.config.hypotheses)
+        """The user's own table of marker hypotheses, instead of the shipped one or added to it."""
+        return self._below_root(next((name for name in self.config.hypotheses if name != SHIPPED), None))
 
     @property
     def cell_lines_path(self) -> Path | None:

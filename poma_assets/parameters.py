@@ -114,6 +114,12 @@ def _gene_sets(study: StudyResource, partition: str) -> Parameters:
 
 _GENE_IDS = _package_file("gene_sets", "human_gene_ids.tsv.gz")
 
+_JUDGED_BY: tuple[_Reader, ...] = (
+    _configuration("vehicle", "hypotheses"),
+    _package_file("markers", "marker_hypotheses.tsv"),
+    _file("own hypotheses", lambda study: study.study.hypotheses_path),
+)
+
 _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "genome": (_file("genome FASTA", lambda study: study.study.genome_path),),
     "annotation": (_file("annotation GTF", lambda study: study.study.annotation_path),),
@@ -143,8 +149,15 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
         _file("count matrix", lambda study: study.study.count_matrix_path),
         _file("quality overrides", lambda study: study.study.quality_overrides_path),
     ),
+    "sample_exploration": (
+        _all_samples,
+        _configuration("vehicle"),
+        _package_file("markers", "response_signature.tsv"),
+    ),
     "sample_identity": (
         _all_samples,
+        _configuration("profile", "quality"),
+        _file("own cell lines", lambda study: study.study.cell_lines_path),
         _package_file("markers", "cell_line_identity.tsv"),
         _package_file("markers", "sample_identity_genes.tsv"),
     ),
@@ -152,15 +165,19 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "de_results": (_configuration("engines", "thresholds"),),
     "over_representation": (_gene_sets, _GENE_IDS, _configuration("thresholds", "enrichment")),
     "gene_set_enrichment": (_gene_sets, _GENE_IDS, _configuration("thresholds", "enrichment", "seed")),
-    "response_score": (_package_file("markers", "response_signature.tsv"), _configuration("seed")),
+    "response_score": (
+        *_JUDGED_BY,
+        _all_samples,
+        _configuration("seed"),
+        _package_file("markers", "response_signature.tsv"),
+        _package_file("markers", "programmes.tsv"),
+    ),
     "marker_verdicts": (
         _design_rows,
         _file("quality overrides", lambda study: study.study.quality_overrides_path),
-        _configuration("vehicle"),
-        _package_file("markers", "marker_hypotheses.tsv"),
-        _file("own hypotheses", lambda study: study.study.hypotheses_path),
+        *_JUDGED_BY,
     ),
     "multiqc_report": (_sample_names,),
-    "contrast_report": (_configuration("name", "thresholds"),),
+    "contrast_report": (_design_rows, _configuration("name", "thresholds", "vehicle")),
     "study_report": (_configuration("name", "thresholds"), _all_samples),
 }

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from poma_assets.assets.differential_expression import contrast_samples
-from poma_assets.assets.given_counts import read_given_matrix
+from poma_assets.assets.enrichment import study_collections
+from poma_assets.assets.given_counts import examine_given_samples, read_given_matrix
 from poma_assets.assets.markers import read_hypotheses
 from poma_assets.assets.reads import examine_designs
 from poma_assets.assets.reference import reference_file
 from poma_assets.resources import StudyResource
+from poma_assets.science.contrasts import contrasts_frame
 from poma_assets.science.design_doctor import DesignReport, common_findings, examine_design
 from poma_assets.science.errors import DesignError, StorageError
 from poma_assets.storage.gene_set_cache import cached_gene_sets, is_intact
@@ -19,6 +21,8 @@ from poma_assets.storage.package_data import read_gene_sets
 from poma_assets.tools.command import require_tool
 
 _LEAST_FREE_BYTES = 200 * 1024**2
+_FITTING_SHARE = 0.2
+"""Gene sets of which fewer genes are the study's are most likely of another organism."""
 
 
 _LISTS = ("samples_outside", "in_model_only")
@@ -65,6 +69,9 @@ def check_study(study: StudyResource) -> list[CheckLine]:
     if matrix is not None:
         lines.append(f"count matrix: {matrix.counts.shape[0]} genes x {matrix.counts.shape[1]} samples")
         warnings += [CheckLine("warning", note) for note in matrix.notes]
+    elif sheet.units["counts"].notna().any():
+        warnings += [CheckLine("warning", note) for note in examine_given_samples(study)]
+    warnings += [CheckLine("warning", text) for text in _foreign_organism(study)]
     if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
         paths = [reference_file(study, key) for key in ("genome", "annotation")]
         names = " and ".join(path.name for path in paths)
@@ -86,23 +93,44 @@ def require_sound(study: StudyResource) -> None:
         raise DesignError("; ".join(errors), fix="`poma check` shows all contrasts; mend or delete these")
 
 
+def _foreign_organism(study: StudyResource) -> list[str]:
+    """Settings that fit human cells in a study of another organism, and gene sets that do not fit the genes."""
+    config, lines = study.study.config, []
+    if config.organism != "human" and config.profile == "human_poly_a":
+        lines.append(
+            f"organism {config.organism} is judged by the quality thresholds of human poly(A) libraries: set "
+            "profile: small_reference, or thresholds of your own under quality:"
+        )
+    n_genes = len(study.warehouse.read("genes", columns=["gene_id"]))
+    if n_genes:
+        for mapped in study_collections(study):
+            if mapped.n_mapped < _FITTING_SHARE * min(mapped.n_genes, n_genes) and mapped.note:
+                lines.append(f"gene sets: {mapped.note}")
+    return lines
+
+
 def _check_designs(study: StudyResource) -> list[CheckLine]:
     """The design doctor on every contrast as declared, and on what the quality gates have left of it."""
     reports = examine_designs(study)
     if not reports:
         return [CheckLine("warning", "no contrasts are declared; the run ends at the count matrix and its quality")]
+    declared = contrasts_frame(list(study.contrasts.values()), study.sheet, study.study.config.vehicle)
+    kinds = {
+        str(row.contrast_id): str(row.kind).replace("_", " ") for row in declared[["contrast_id", "kind"]].itertuples()
+    }
     shared = common_findings(reports)
     lines = [CheckLine(finding.severity, finding.sentence) for finding in shared]
     for report in reports:
-        lines.append(CheckLine("ok" if report.severity != "error" else "error", _summary(report)))
+        text = _summary(report, kinds[report.contrast_id])
+        lines.append(CheckLine("ok" if report.severity != "error" else "error", text))
         own = [finding for finding in report.findings if finding not in shared and finding.code not in _LISTS]
         lines += [CheckLine(finding.severity, f"{report.contrast_id}: {finding.sentence}") for finding in own]
         lines += _lost_replicates(study, report)
     return lines
 
 
-def _summary(report: DesignReport) -> str:
-    compared = f"contrast {report.contrast_id}: {report.formula}"
+def _summary(report: DesignReport, kind: str) -> str:
+    compared = f"contrast {report.contrast_id} ({kind}): {report.formula}"
     if not report.coefficients:
         return f"{compared}: cannot be built"
     tested = "likelihood ratio" if report.test == "lrt" else report.weights

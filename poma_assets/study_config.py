@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from poma_assets.science.errors import ConfigError
 from poma_assets.science.tables import near_miss
@@ -17,6 +17,7 @@ from poma_assets.science.yaml_text import compose, entries, position
 
 CONFIG_NAME = "poma.yaml"
 DEFAULT_SAMPLES = "samples.tsv"
+SHIPPED = "shipped"
 _Bases = Annotated[str, Field(pattern=r"^[ACGTN]+$")]
 
 
@@ -26,6 +27,17 @@ def _apart(names: list[str]) -> list[str]:
     for name, collection in zip(names, collections, strict=True):
         if collections.count(collection) > 1:
             raise ValueError(f"gene sets of different names, but {collection!r} is there twice (such as {name!r})")
+    return names
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else [] if value is None else value
+
+
+def _one_own_table(names: list[str]) -> list[str]:
+    own = [name for name in names if name != SHIPPED]
+    if len(own) > 1 or names not in ([], [SHIPPED], own, [SHIPPED, *own]):
+        raise ValueError("one file instead of the shipped table, or [shipped, FILE] to add it")
     return names
 
 
@@ -97,7 +109,7 @@ class StudyConfig(_Section):
     vehicle: list[str] = ["DMSO", "vehicle", "untreated", "control"]
     profile: Literal["human_poly_a", "small_reference"] = "human_poly_a"
     quality: dict[str, QualityRule] = {}
-    hypotheses: str | None = None
+    hypotheses: Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_one_own_table)] = []
     cell_lines: str | None = None
     seed: Annotated[int, Field(ge=0)] = 1
 

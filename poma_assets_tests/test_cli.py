@@ -195,3 +195,16 @@ def test_fetched_gene_sets_that_were_edited_are_told(study_copy):
     (study_copy / note.name).write_bytes(gzip.compress(b"set\tname\tIRF4\n"))
     warnings = [line.text for line in check_study(study) if line.severity == "warning"]
     assert f"gene sets {note.name} are not as they were fetched on 2026-01-02: edited or damaged" in warnings
+
+
+def test_query_never_cuts_a_number(capsys):
+    from rich.console import Console
+
+    from poma_assets.cli.results import _query_table
+
+    frame = pd.DataFrame({"gene": ["IRF4"], "p_value": [1.7790164043e-181], "n": [12.0], "reason": ["x" * 200]})
+    Console(width=60).print(_query_table(frame, 60))
+    printed = capsys.readouterr().out
+    assert "1.779e-181" in printed
+    assert " 12 " in printed
+    assert "…" in printed

@@ -36,10 +36,10 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
     "engine_agreement": ("differential_expression", {"de_results"}),
     "over_representation": ("enrichment", {"de_results", "gene_table"}),
     "gene_set_enrichment": ("enrichment", {"de_results", "gene_table"}),
-    "response_score": ("markers", {"de_results"}),
+    "response_score": ("markers", {"count_matrix", "de_results"}),
     "marker_verdicts": (
         "markers",
-        {"de_results", "response_score", "sample_identity", "sample_quality", "count_matrix", "contrast_sheet"},
+        {"de_results", "response_score", "sample_identity", "sample_quality", "count_matrix"},
     ),
     "verdict_history": ("markers", {"marker_verdicts"}),
     "multiqc_report": (
@@ -55,7 +55,6 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
             "gene_set_enrichment",
             "response_score",
             "marker_verdicts",
-            "contrast_sheet",
             "normalised_expression",
         },
     ),

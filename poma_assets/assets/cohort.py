@@ -4,18 +4,26 @@ import dagster as dg
 import pandas as pd
 
 from poma_assets.assets.given_counts import read_given_matrix
+from poma_assets.assets.quality_rules import read_thresholds, user_rules
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.reports.figures import library_size_figure, markdown_image, pca_figure
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import CountsError, NotEnoughDataError
 from poma_assets.science.exploration import principal_components, sample_distances
-from poma_assets.science.markers.identity import sample_identity as judge_identity
+from poma_assets.science.gene_agreement import compare_genes
+from poma_assets.science.markers.cell_lines import merge_cell_lines, parse_cell_lines
+from poma_assets.science.markers.identity_table import identity_table
+from poma_assets.science.markers.sample_response import sample_response_scores, silent_samples
 from poma_assets.science.normalisation import (
     log2_counts_per_million,
     normalised_expression_frame,
     size_factors_frame,
 )
-from poma_assets.science.quality_gates import decide_inclusion, parse_overrides
+from poma_assets.science.quality_gates import (
+    decide_inclusion,
+    parse_overrides,
+    rules_in_force,
+)
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
 
@@ -29,6 +37,8 @@ def read_counts(study: StudyResource, samples: list[str] | None = None) -> pd.Da
 def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
     counter = study.study.config.counter
     where = {"sample_id": included, "counter": [counter, "given"]}
+    rows = study.warehouse.read("gene_counts", where, columns=["sample_id", "gene_id"])
+    compare_genes({str(sample): pd.Index(part) for sample, part in rows.groupby("sample_id")["gene_id"]})
     counts = study.warehouse.read_matrix("gene_counts", value="count", where=where)
     missing = [name for name in included if name not in counts.columns]
     if missing:
@@ -64,7 +74,8 @@ def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
         raise NotEnoughDataError(
             "no sample passed the quality gates, so there is no count matrix",
             found="; ".join(f"{row.sample_id}: {row.reason}" for row in inclusion.itertuples()),
-            fix="See `poma status` for the failed steps and metrics.",
+            fix="Mend or replace the samples; for a small genome or another organism set `profile: small_reference` "
+            "or thresholds of your own under `quality:` in poma.yaml (docs/configuration.md).",
         )
     long = counts.rename_axis("gene_id").melt(ignore_index=False, var_name="sample_id", value_name="count")
     long = long.reset_index()[["sample_id", "gene_id", "count"]]
@@ -105,32 +116,60 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
 
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["normalised_expression"])
 def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Principal components and distances of the samples, on variance-stabilised values."""
+    """Principal components and distances of the samples on variance-stabilised values; each sample's drug response."""
     log_values = log2_counts_per_million(read_counts(study))
     stabilised = study.warehouse.read_matrix("normalised_expression", value="vst", fill=float("nan"))
     values = log_values if stabilised.isna().to_numpy().any() else stabilised
     pca = principal_components(values)
-    metadata = {}
+    metadata: dict[str, object] = {}
     if len(pca):
         figure = pca_figure(pca, study.sheet.samples)
         metadata["samples in the plane"] = dg.MetadataValue.md(markdown_image(figure, "principal components"))
-    tables = {"sample_pca": pca, "sample_distances": sample_distances(values, log_values)}
+    response = _sample_response(study, log_values)
+    silent = silent_samples(response, study.sheet.samples, study.study.config.vehicle)
+    for sentence in silent.values():
+        context.log.warning(sentence)
+    metadata["samples without response"] = "; ".join(silent.values()) or "none"
+    tables = {
+        "sample_pca": pca,
+        "sample_distances": sample_distances(values, log_values),
+        "sample_response": response,
+    }
     return finish(context, study, tables=tables, metadata=metadata)
+
+
+def _sample_response(study: StudyResource, log_values: pd.DataFrame) -> pd.DataFrame:
+    names = study.warehouse.read("genes", columns=["gene_id", "gene_name"]).set_index("gene_id")["gene_name"]
+    signature, vehicle = shipped_markers("response_signature.tsv"), study.study.config.vehicle
+    return sample_response_scores(log_values, study.sheet.samples, signature, vehicle, names)
 
 
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["count_matrix", "gene_table"])
 def sample_identity(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Is each sample the line that the sheet says: isotype and light chain, translocation outliers, sex, lineage."""
-    lines, genes = (data_file("markers", name) for name in ("cell_line_identity.tsv", "sample_identity_genes.tsv"))
-    counts = read_counts(study)
-    samples = study.sheet.samples
-    frame = judge_identity(
-        counts,
-        samples.loc[samples["sample_id"].isin(list(counts.columns))],
+    """Is each sample what the sheet says: its line (chains, translocations, sex, lineage), parent, arm, own culture."""
+    genes = shipped_markers("sample_identity_genes.tsv")
+    frame = identity_table(
+        read_counts(study),
+        study.sheet.samples,
         study.warehouse.read("genes"),
-        pd.read_csv(lines, sep="\t", dtype=str),
-        pd.read_csv(genes, sep="\t", dtype=str),
+        _cell_lines(study, genes),
+        genes,
+        replicate_rules=rules_in_force("replicate_spearman", read_thresholds(study), user_rules(study)),
     )
-    mismatches = sorted(set(frame.loc[frame["status"] == "mismatch", "sample_id"]))
-    metadata = {"mismatches": ", ".join(mismatches) or "none"}
+    named = {status: sorted(set(frame.loc[frame["status"] == status, "sample_id"])) for status in ("mismatch", "warn")}
+    metadata = {status: ", ".join(names) or "none" for status, names in named.items()}
     return finish(context, study, tables={"sample_identity": frame}, metadata=metadata)
+
+
+def _cell_lines(study: StudyResource, identity_genes: pd.DataFrame) -> pd.DataFrame:
+    """The shipped cell lines, with the study's own over them."""
+    path, shipped = study.study.cell_lines_path, shipped_markers("cell_line_identity.tsv")
+    if path is None:
+        return shipped
+    source = study.study.display(path)
+    return merge_cell_lines(shipped, parse_cell_lines(read_text(path), source=source, identity_genes=identity_genes))
+
+
+def shipped_markers(name: str) -> pd.DataFrame:
+    """A shipped table of ``data/markers``, as texts."""
+    return pd.read_csv(data_file("markers", name), sep="\t", dtype=str, comment="#")

@@ -6,7 +6,7 @@ from functools import partial
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.differential_expression import contrast_results, gene_names
+from poma_assets.assets.differential_expression import contrast_design, contrast_results, gene_names
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.figures import enrichment_dot_figure, markdown_image
@@ -92,8 +92,9 @@ def over_representation(context: dg.AssetExecutionContext, study: StudyResource)
     ranked = rank_genes(contrast_results(study, context.partition_key, "deseq2"))
     genes = ranked.table.loc[ranked.table["p_adjusted"] < config.thresholds.fdr]
     effects = genes["log2_fold_change"]
-    up = set(effects.index[effects > config.thresholds.log2_fold_change])
-    down = set(effects.index[effects < -config.thresholds.log2_fold_change])
+    # A threshold for differences between groups means nothing for a change per hour or per doubling of the dose.
+    least = 0.0 if contrast_design(study, context.partition_key).effect_is_slope else config.thresholds.log2_fold_change
+    up, down = set(effects.index[effects > least]), set(effects.index[effects < -least])
     chosen = {"up": up, "down": down, "both": up | down}
     if has_no_direction(ranked.table):
         chosen = {"both": set(genes.index)}

@@ -8,6 +8,7 @@ import pandas as pd
 from poma_assets.resources import StudyResource
 from poma_assets.science.count_tables import CountMatrix, SampleCounts, parse_count_table, parse_sample_counts
 from poma_assets.science.count_validation import align_samples
+from poma_assets.science.gene_agreement import compare_genes
 from poma_assets.science.gene_ids import strip_version
 from poma_assets.storage.package_data import read_gene_ids
 from poma_assets.storage.text_files import read_text
@@ -31,6 +32,23 @@ def read_given_sample(study: StudyResource, path: Path) -> SampleCounts:
         If the file is no count table of one sample.
     """
     return parse_sample_counts(read_text(path), source=str(path), round_fractional=study.study.config.round_counts)
+
+
+def examine_given_samples(study: StudyResource) -> list[str]:
+    """Read every sample's given table before anything runs; return what was rounded, left out or differs.
+
+    Raises
+    ------
+    CountsError
+        If a file is no count table of one sample, or the samples' genes are not the same.
+    """
+    tables = {}
+    for sample in study.sheet.samples["sample_id"]:
+        path = given_counts_path(study, sample)
+        if path is not None:
+            tables[str(sample)] = read_given_sample(study, path)
+    notes = [note for table in tables.values() for note in table.notes]
+    return notes + compare_genes({sample: table.counts.index for sample, table in tables.items()})
 
 
 def read_given_matrix(study: StudyResource) -> CountMatrix | None:

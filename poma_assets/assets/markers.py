@@ -5,45 +5,68 @@ from datetime import UTC, datetime
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.cohort import read_counts, read_overrides
+from poma_assets.assets.cohort import read_counts, read_overrides, shipped_markers
 from poma_assets.assets.differential_expression import contrast_design, contrast_results
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.contrast_facts import contrast_facts
 from poma_assets.partitions import CONTRASTS
-from poma_assets.reports.figures import markdown_image, verdict_effects_figure
+from poma_assets.reports.figures import markdown_image, marker_panels_figure, verdict_effects_figure
 from poma_assets.resources import StudyResource
+from poma_assets.science.design import Design
 from poma_assets.science.markers.history import Judging, change_sentence, verdict_changes
-from poma_assets.science.markers.hypotheses import Hypotheses, parse_hypotheses
+from poma_assets.science.markers.hypotheses import Hypotheses, combine, parse_hypotheses
+from poma_assets.science.markers.programmes import programme_scores, programme_summary
+from poma_assets.science.markers.residual_correlation import contrast_residuals
 from poma_assets.science.markers.response_score import response_scores
 from poma_assets.science.markers.verdicts import judge_markers, judged_genes
+from poma_assets.science.normalisation import log2_counts_per_million
 from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
+from poma_assets.study_config import SHIPPED
 from poma_assets.verdict_grounds import declared_hypotheses, verdict_grounds
 
 
 def read_hypotheses(study: StudyResource) -> Hypotheses:
-    """The hypotheses in use: the study's own table, else the shipped one."""
-    path = study.study.hypotheses_path or data_file("markers", "marker_hypotheses.tsv")
-    return parse_hypotheses(read_text(path), source=str(path))
+    """The hypotheses in use: the shipped table, the study's own, or the shipped one with the study's own added."""
+    path, shipped = study.study.hypotheses_path, data_file("markers", "marker_hypotheses.tsv")
+    if path is None:
+        return parse_hypotheses(read_text(shipped), source=shipped.name)
+    own = parse_hypotheses(read_text(path), source=study.study.display(path))
+    if SHIPPED not in study.study.config.hypotheses:
+        return own
+    return combine(parse_hypotheses(read_text(shipped), source=shipped.name), own)
 
 
-@pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results"])
+@pipeline_asset(
+    partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["count_matrix", "de_results"], code_version="2"
+)
 def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Is the drug's programme seen at all: a signed score over the signature, the judged gene left out each time."""
+    """Is the drug's programme seen at all, the judged gene left out; and which programmes moved beside the markers."""
     contrast = context.partition_key
+    design, results = contrast_design(study, contrast), contrast_results(study, contrast, "deseq2")
+    times = contrast_facts(study, study.contrasts[contrast], design).time_h
+    expression, judged = log2_counts_per_million(read_counts(study)), judged_genes(read_hypotheses(study))
+    residuals = contrast_residuals(expression, design.matrix, study.sheet.samples)
     frame = response_scores(
         contrast,
-        contrast_results(study, contrast, "deseq2"),
-        pd.read_csv(data_file("markers", "response_signature.tsv"), sep="\t", dtype=str, comment="#"),
-        judged_genes(read_hypotheses(study)),
+        results,
+        shipped_markers("response_signature.tsv"),
+        judged,
         seed=study.study.config.seed,
+        residuals=residuals,
+        time_h=times,
     )
+    listed = shipped_markers("programmes.tsv")
+    programmes = programme_scores(contrast, results, listed, residuals, leave_out=set(judged))
     shown = int(frame["exposure_shown"].astype(bool).sum()) if len(frame) else 0
     return finish(
         context,
         study,
-        tables={"response_score": frame},
-        metadata={"exposure shown": f"{shown} of {len(frame)} genes"},
+        tables={"response_score": frame, "programme_scores": programmes},
+        metadata={
+            "exposure shown": f"{shown} of {len(frame)} genes",
+            "programmes": programme_summary(programmes, times),
+        },
     )
 
 
@@ -56,7 +79,6 @@ def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> S
         "sample_identity",
         "sample_quality",
         "count_matrix",
-        "contrast_sheet",
     ],
 )
 def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
@@ -87,9 +109,24 @@ def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> 
         metadata={
             **metadata,
             "effects": dg.MetadataValue.md(figure),
+            "replicates and effects": dg.MetadataValue.md(_panels(study, design, frame, counts)),
             "sentences": dg.MetadataValue.md(_list(frame)),
         },
     )
+
+
+def _panels(study: StudyResource, design: Design, frame: pd.DataFrame, counts: pd.DataFrame) -> str:
+    """A figure of each tested marker: the replicates of the arms beside the effect."""
+    fit = study.warehouse.read("design_fit", {"contrast_id": design.contrast_id}, ["sample_id", "size_factor"])
+    factors = fit.drop_duplicates("sample_id").set_index("sample_id")["size_factor"]
+    genes = counts.index.intersection(list(frame["ensembl_gene_id"].dropna()))
+    normalised = counts.loc[genes].div(factors.reindex(counts.columns), axis="columns").rename_axis("gene_id")
+    expression = normalised.melt(ignore_index=False, var_name="sample_id", value_name="normalised_count").reset_index()
+    declared = study.contrasts[design.contrast_id]
+    groups = dict.fromkeys(design.reference_samples, declared.reference or "reference arm")
+    groups |= dict.fromkeys(design.target_samples, declared.target or "target arm")
+    figure = marker_panels_figure(frame, expression, groups)
+    return markdown_image(figure, f"replicates and effects of the markers in {design.contrast_id}")
 
 
 def _list(frame: pd.DataFrame) -> str:

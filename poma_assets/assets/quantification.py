@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from poma_assets.assets.given_counts import given_counts_path, read_given_matrix, read_given_sample
+from poma_assets.assets.quality_rules import read_thresholds, user_rules
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.parameters import sample_row
 from poma_assets.partitions import SAMPLES
@@ -15,9 +16,8 @@ from poma_assets.science.count_tables import (
     parse_featurecounts_summary,
     parse_htseq_counts,
 )
-from poma_assets.science.quality_gates import evaluate_quality, parse_thresholds
+from poma_assets.science.quality_gates import evaluate_quality
 from poma_assets.science.star_logs import parse_reads_per_gene
-from poma_assets.storage.package_data import data_file
 from poma_assets.storage.quality_metrics import sample_metrics
 from poma_assets.storage.staging import staged_directory
 from poma_assets.tools.featurecounts import run_featurecounts
@@ -157,14 +157,11 @@ def htseq_counts(context: dg.AssetExecutionContext, study: StudyResource, alignm
 )
 def sample_quality(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Every quality metric of the sample with its thresholds: a `fail` keeps it out of the count matrix."""
-    sample, config = context.partition_key, study.study.config
-    path = data_file("markers", "qc_thresholds.tsv")
-    thresholds = parse_thresholds(path.read_text(), source=path.name, profile=config.profile)
-    own_rules = {metric: rule.model_dump() for metric, rule in config.quality.items()}
+    sample = context.partition_key
     matrix = read_given_matrix(study)
     given = None if matrix is None else matrix.counts[sample]
     metrics = sample_metrics(study.warehouse, sample, sample_row(study, sample), given)
-    frame = evaluate_quality(sample, metrics, thresholds, overrides=own_rules)
+    frame = evaluate_quality(sample, metrics, read_thresholds(study), overrides=user_rules(study))
     worst = frame.loc[frame["status"].isin(["fail", "warn"]), ["metric", "status"]]
     summary = ", ".join(f"{metric} {status}" for metric, status in worst.itertuples(index=False))
     return finish(context, study, tables={"sample_quality": frame}, metadata={"attention": summary or "none"})

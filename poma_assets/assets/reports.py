@@ -68,7 +68,6 @@ def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> S
         "gene_set_enrichment",
         "response_score",
         "marker_verdicts",
-        "contrast_sheet",
         "normalised_expression",
     ],
 )

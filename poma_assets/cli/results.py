@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 import typer
@@ -11,10 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
-from poma_assets.cli.verdicts import print_verdicts, read_verdicts, verdicts
+from poma_assets.cli.verdicts import verdicts
 from poma_assets.science.errors import StorageError
-
-__all__ = ["print_verdicts", "read_verdicts", "register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,11 +35,36 @@ def query(
     elif csv:
         print(frame.to_csv(index=False), end="")
     else:
-        table = Table(*map(str, frame.columns), box=None, header_style="bold")
-        for row in frame.head(200).itertuples(index=False):
-            table.add_row(*(escape("" if pd.isna(value) else str(value)) for value in row))
-        out.print(table)
+        # Into a file or a pipe nothing is shortened.
+        width = out.width if out.is_terminal else None
+        out.print(_query_table(frame.head(200), width), width=width or 10_000, crop=False)
         out.print(f"{len(frame)} rows" + (" (the first 200 are shown)" if len(frame) > 200 else ""))
+
+
+def _query_table(frame: pd.DataFrame, width: int | None) -> Table:
+    """Numbers to five figures, never cut; texts on one line, all shortened alike where ``width`` is too narrow."""
+    numeric = {name for name, column in frame.items() if pd.api.types.is_numeric_dtype(column)}
+    cells = {name: [str(name), *(_figure(value) for value in column)] for name, column in frame.items()}
+    taken = sum(max(map(len, cells[name])) + 2 for name in numeric)
+    texts = len(cells) - len(numeric)
+    room = None if width is None or not texts else max(6, (width - taken) // texts - 2)
+    table = Table(box=None, header_style="bold")
+    for name, (heading, *_) in cells.items():
+        justify: Literal["left", "right"] = "right" if name in numeric else "left"
+        table.add_column(escape(heading), justify=justify, no_wrap=True, max_width=None if name in numeric else room)
+    for row in zip(*(values[1:] for values in cells.values()), strict=True):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _figure(value: object) -> str:
+    if pd.api.types.is_list_like(value):
+        return str(value)
+    if pd.isna(value):  # type: ignore[call-overload]
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.5g}"
+    return str(value)
 
 
 def report(study: StudyOption = None, as_json: JsonOption = False) -> None:

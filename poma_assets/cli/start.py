@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from poma_assets.cli.context import err, open_study, out
-from poma_assets.cli.results import print_verdicts, read_verdicts
 from poma_assets.cli.running import launch, tell
+from poma_assets.cli.verdicts import print_verdicts, read_verdicts
 from poma_assets.science.errors import InputError
 
 

@@ -28,10 +28,11 @@ def render_contrast_report(inputs: ContrastReportInputs) -> str:
     """
     section = contrast_section(
         inputs.contrast,
-        {name: inputs.table(name) for name in CONTRAST_TABLES},
+        {name: inputs.table(name) for name in (*CONTRAST_TABLES, "normalised_expression")},
         index=0,
         fdr=inputs.fdr,
         log2_fold_change=inputs.log2_fold_change,
+        groups=sample_groups(inputs),
     )
     return (
         environment()
@@ -54,17 +55,6 @@ def render_contrast_report(inputs: ContrastReportInputs) -> str:
 
 def _extra_figures(inputs: ContrastReportInputs) -> list[FigureBlock]:
     drawings = []
-    verdicts, expression = inputs.table("marker_verdicts"), inputs.table("normalised_expression")
-    if len(expression):
-        estimated = verdicts[verdicts["log2_fold_change"].notna()]
-        pairs = zip(estimated["ensembl_gene_id"], estimated["gene_symbol"], strict=True)
-        names = {str(gene): str(symbol) for gene, symbol in pairs if not is_missing(gene)}
-        drawings.append(
-            (
-                figures.marker_expression_figure(expression, sample_groups(inputs), names),
-                "Expression of the markers by group; line: median. The first 24 markers with an estimate.",
-            )
-        )
     dispersions = inputs.table("gene_dispersions")
     if len(dispersions):
         drawings.append((figures.dispersion_figure(dispersions), "Dispersions: estimates, trend, and those used."))

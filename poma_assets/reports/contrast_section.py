@@ -116,6 +116,8 @@ def contrast_section(
     groups
         Sample -> arm, for a figure of each verdict; it needs the table ``normalised_expression``. None: no figures.
     """
+    if str(contrast.get("effect")) == "slope":
+        log2_fold_change = 0.0  # a threshold for differences means nothing for a change per unit
     name = str(contrast["contrast_id"])
     anchor = wording.anchor(name, index)
     de, verdicts = tables["de_results"], tables["marker_verdicts"]

@@ -11,6 +11,7 @@ from poma_assets.reports.figure_encoding import (
     png_data_uri,
 )
 from poma_assets.reports.gene_figures import dispersion_figure, ma_figure, p_value_histogram, volcano_figure
+from poma_assets.reports.marker_figures import marker_panels_figure, verdict_figure
 from poma_assets.reports.sample_figures import (
     alignment_figure,
     library_size_figure,
@@ -21,7 +22,6 @@ from poma_assets.reports.sample_figures import (
 )
 from poma_assets.reports.verdict_figures import (
     enrichment_dot_figure,
-    marker_expression_figure,
     verdict_counts_figure,
     verdict_effects_figure,
 )
@@ -34,7 +34,7 @@ __all__ = [
     "library_size_figure",
     "ma_figure",
     "markdown_image",
-    "marker_expression_figure",
+    "marker_panels_figure",
     "message_figure",
     "message_of",
     "p_value_histogram",
@@ -46,5 +46,6 @@ __all__ = [
     "strandedness_figure",
     "verdict_counts_figure",
     "verdict_effects_figure",
+    "verdict_figure",
     "volcano_figure",
 ]

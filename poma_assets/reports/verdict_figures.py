@@ -5,20 +5,18 @@ All take frames of the declared tables. Where there is nothing to draw they retu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from poma_assets.reports.figure_encoding import (
-    WIDTH_IN,
     figure_style,
     legend_above,
     message_figure,
     new_figure,
 )
-from poma_assets.reports.palette import BLUE, GREY, GROUPS, INK, MUTED, PAPER, SKY, VERDICTS, verdict_mark
+from poma_assets.reports.palette import INK, MUTED, PAPER, VERDICTS, verdict_mark
 from poma_assets.reports.sample_figures import short
 
 if TYPE_CHECKING:
@@ -224,59 +222,3 @@ def _draw_dots(rows: pd.DataFrame, method: str) -> Figure:
     bar.set_label("−log10 FDR")
     bar.outline.set_visible(False)
     return figure
-
-
-def marker_expression_figure(
-    expression: pd.DataFrame, groups: Mapping[str, str], gene_names: Mapping[str, str]
-) -> Figure:
-    """Draw the normalised counts of marker genes, one small panel per gene and one dot per sample.
-
-    Parameters
-    ----------
-    expression
-        Rows of ``normalised_expression`` of the genes to draw (at most 24 are drawn).
-    groups
-        Sample -> group; samples without a group are left out.
-    gene_names
-        Gene id -> symbol to write above the panel, in the order of the panels.
-    """
-    from matplotlib.figure import Figure
-
-    frame = expression.assign(sample_id=expression["sample_id"].astype(str))
-    frame = frame[frame["sample_id"].isin(groups) & frame["gene_id"].isin(gene_names)]
-    genes = [gene for gene in gene_names if (frame["gene_id"] == gene).any()][:24]
-    if not genes:
-        return message_figure("No expression plot: no marker gene has counts in the samples of this contrast.")
-    levels = list(dict.fromkeys(groups.values()))
-    columns = min(4, len(genes))
-    lines = -(-len(genes) // columns)
-    with figure_style():
-        figure = Figure(figsize=(WIDTH_IN, 0.45 + 1.45 * lines), layout="constrained")
-        panels = figure.subplots(lines, columns, squeeze=False).ravel()
-        for panel, gene in zip(panels, genes, strict=False):
-            _draw_gene(panel, frame[frame["gene_id"] == gene], groups, levels)
-            panel.set_title(short(gene_names[gene], 18))
-        for panel in panels[len(genes) :]:
-            panel.set_visible(False)
-        figure.supylabel("log2(normalised count + 1)", fontsize=9)
-    return figure
-
-
-def _draw_gene(axes: Axes, frame: pd.DataFrame, groups: Mapping[str, str], levels: list[str]) -> None:
-    values = np.log2(pd.to_numeric(frame["normalised_count"], errors="coerce").astype(float) + 1.0)
-    positions = frame["sample_id"].map(lambda sample: levels.index(groups[sample]))
-    for i, _ in enumerate(levels):
-        part = values[positions == i]
-        # A fixed spread, not a random one: the same data give the same figure.
-        x = i + np.linspace(-0.14, 0.14, len(part)) if len(part) > 1 else np.array([float(i)])[: len(part)]
-        colour = (GREY, *GROUPS)[i % (len(GROUPS) + 1)] if len(levels) > 2 else (SKY, BLUE)[i]
-        axes.scatter(x, part, s=20, color=colour, marker="os^DvPX*"[i % 8], linewidths=0)
-        if len(part):
-            axes.plot([i - 0.25, i + 0.25], [float(np.median(part))] * 2, color=INK, lw=1.2)
-    # At least four doublings, so that noise of a stable gene does not look like an effect.
-    middle, half = float(values.max() + values.min()) / 2, max(float(np.ptp(values)) / 2 + 0.4, 2.0)
-    axes.set_ylim(middle - half, middle + half)
-    axes.set_xlim(-0.6, len(levels) - 0.4)
-    axes.set_xticks(range(len(levels)), [short(level, 26 // len(levels)) for level in levels])
-    axes.tick_params(labelsize=7.5)
-    axes.grid(False, axis="x")

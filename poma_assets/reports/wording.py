@@ -74,6 +74,8 @@ def comparison(contrast: Mapping[str, Any] | pd.Series[Any]) -> str:
         text = f"model {contrast.get('formula')}{tested}"
     else:
         text = f"{contrast.get('target')} against {contrast.get('reference')} ({contrast.get('variable')})"
+    if str(contrast.get("effect")) == "slope":
+        text += " (the log2 fold change is for one unit of it)"
     if not is_missing(contrast.get("subset")) and contrast.get("subset") != "":
         text += f", samples with {contrast.get('subset')}"
     if not is_missing(contrast.get("blocking")) and contrast.get("blocking") != "":
@@ -109,7 +111,9 @@ def genes_sentence(
         return "Differential expression has not been computed for this contrast."
     if not tested:
         return f"None of {plural(total, 'gene')} could be tested."
-    rule = f"FDR below {fdr:g} and at least {log2_fold_change:g} in absolute log2 fold change"
+    rule = f"FDR below {fdr:g}"
+    if log2_fold_change > 0:
+        rule += f" and at least {log2_fold_change:g} in absolute log2 fold change"
     if not up + down:
         return f"None of {plural(tested, 'tested gene')} differs ({rule})."
     side = f" in {target}" if target else ""

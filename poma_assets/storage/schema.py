@@ -65,7 +65,8 @@ _STUDY_AND_SAMPLE_TABLES = (
         formula VARCHAR design formula; NULL if made from variable and blocking
         reduced VARCHAR smaller formula that a likelihood-ratio test compares with; NULL for a Wald test
         contrast VARCHAR numeric or named contrast for a formula
-        kind VARCHAR {_CONTRAST_KINDS}""",
+        kind VARCHAR {_CONTRAST_KINDS}
+        effect VARCHAR difference (between groups) or slope (change for one unit of a number)""",
     ),
     make_table(
         "genes",

@@ -16,7 +16,7 @@ def test_only_this_contrast_is_shown(contrast_inputs):
     assert CONTRASTS[1] not in html
     assert "<script>alert" not in html
     assert "treatment[pomalidomide]" in html
-    assert "Expression of the markers by group" in html
+    assert html.count('<details class="verdict-figure">') == 8
     assert "Dispersions" in html
 
 

@@ -30,7 +30,6 @@ STUDY = make_study_inputs(200)
 def drawings():
     contrast = make_contrast_inputs(STUDY)
     de = make_de_results(CONTRASTS[0], 200, 0)
-    names = {"ENSG_IRF4": HOSTILE, "ENSG_MYC": "MYC"}
     groups = dict.fromkeys(STUDY.table("samples")["sample_id"], "all")
     return {
         "volcano": figures.volcano_figure(de, fdr=0.05, log2_fold_change=1, label_genes=[HOSTILE]),
@@ -47,7 +46,7 @@ def drawings():
         "counts": figures.verdict_counts_figure(STUDY.table("marker_verdicts")),
         "gsea": figures.enrichment_dot_figure(STUDY.table("enrichment")),
         "ora": figures.enrichment_dot_figure(STUDY.table("enrichment"), method="ora"),
-        "markers": figures.marker_expression_figure(contrast.marker_expression, groups, names),
+        "markers": figures.marker_panels_figure(contrast.table("marker_verdicts"), contrast.marker_expression, groups),
     }
 
 
@@ -66,7 +65,9 @@ EMPTY = {
     "effects": lambda: figures.verdict_effects_figure(declared_frame(None, "marker_verdicts")),
     "counts": lambda: figures.verdict_counts_figure(declared_frame(None, "marker_verdicts")),
     "gsea": lambda: figures.enrichment_dot_figure(declared_frame(None, "enrichment")),
-    "markers": lambda: figures.marker_expression_figure(declared_frame(None, "normalised_expression"), {}, {}),
+    "markers": lambda: figures.marker_panels_figure(
+        declared_frame(None, "marker_verdicts"), declared_frame(None, "normalised_expression"), {}
+    ),
 }
 
 

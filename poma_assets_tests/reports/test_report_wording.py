@@ -70,6 +70,13 @@ def test_genes_in_words():
     assert wording.genes_sentence(tested=5, total=10, up=0, down=0, **common).startswith("None of 5 tested genes")
 
 
+def test_genes_of_a_slope_have_no_threshold_of_effect():
+    text = wording.genes_sentence(tested=9, total=10, up=2, down=1, fdr=0.05, log2_fold_change=0.0, target=None)
+    assert text == "3 genes of 9 tested differ (FDR below 0.05): 2 higher and 1 lower."
+    row = {"formula": "~ log2_dose(dose_um)", "contrast": "log2_dose(dose_um)", "effect": "slope"}
+    assert wording.comparison(row).endswith("(the log2 fold change is for one unit of it)")
+
+
 def test_genes_of_a_likelihood_ratio_test_have_no_direction():
     text = wording.any_difference_sentence(tested=90, passing=12, fdr=0.05)
     assert text.startswith(
