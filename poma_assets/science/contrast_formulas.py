@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from poma_assets.science.contrasts_file import Contrast
 from poma_assets.science.errors import DesignError
 from poma_assets.science.formula import FormulaMatrix, formula_matrix, formula_variables, parse_weights
+from poma_assets.science.subsets import column_texts
 from poma_assets.science.tables import listing, natural_key
 
 
@@ -56,7 +57,20 @@ def formula_model(contrast: Contrast, rows: pd.DataFrame, vehicle: Sequence[str]
         left_out = [name for name in names if reduced is None or name not in reduced.matrix.columns]
         shown = (left_out or names)[-1]
         return FormulaModel(full, reduced, np.array([float(name == shown) for name in names]))
-    return FormulaModel(full, reduced, parse_weights(contrast.contrast, names, where=where))
+    bases_left_out = _base_names(full, rows)
+    return FormulaModel(full, reduced, parse_weights(contrast.contrast, names, where=where, bases=bases_left_out))
+
+
+def _base_names(full: FormulaMatrix, rows: pd.DataFrame) -> list[str]:
+    """What the coefficients of the base levels would be called if they had any: ``treatment[DMSO]``."""
+    factors = {name: next(iter(columns)) for name, columns in full.factors.items() if len(columns) == 1}
+    coded = {column for name, column in factors.items() if name.startswith(f"{column}[")}
+    return [
+        f"{column}[{level}]"
+        for column in sorted(coded)
+        for level in sorted(map(str, column_texts(rows, column).dropna().unique()), key=natural_key)
+        if f"{column}[{level}]" not in full.factors
+    ]
 
 
 def _require_nested(contrast: Contrast, full: pd.DataFrame, reduced: pd.DataFrame, where: str) -> None:
@@ -75,7 +89,8 @@ def _require_nested(contrast: Contrast, full: pd.DataFrame, reduced: pd.DataFram
             fix=f"Add the missing term to 'formula' or take it out of 'reduced', for example '{contrast.formula}' "
             "against '~ 1'",
         )
-    if int(np.linalg.matrix_rank(reduced.to_numpy())) >= rank:
+    confounded = rank < full.shape[1]  # Said with its cause when the design is judged.
+    if int(np.linalg.matrix_rank(reduced.to_numpy())) >= rank and not confounded:
         raise DesignError(
             "the reduced formula leaves nothing out, so that there is nothing to test",
             where=where,

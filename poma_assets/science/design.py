@@ -42,7 +42,7 @@ class Design:
         positively in the least-squares estimate.
     n_reference, n_target
         Biological replicates of the arms: rows of the sheet, and for a formula contrast those of the
-        smallest cell (combination of the levels that the contrast involves).
+        smallest cell (combination of the levels, and for a trend of the values, that the contrast involves).
     formula
         The model, for people.
     findings
@@ -180,12 +180,15 @@ def model_findings(
 
 
 def arm_replicates(contrast: Contrast, model: Model, arms: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[int, int]:
-    """Biological replicates of the arms: for a formula those of the smallest cell that the contrast involves."""
+    """Biological replicates of the arms: for a formula those of the smallest cell that the contrast involves.
+
+    A cell of a trend is one value of its number. A number that no two samples share (age, purity) makes no cells.
+    """
     if contrast.formula is None:
         return len(arms[0]), len(arms[1])
-    trends = [name for name in model.matrix.columns if not model.matrix[name].isin([0.0, 1.0]).all()]
-    numbers = frozenset[str]().union(*(model.columns_of[str(name)] for name in trends))
-    factors = sorted(name for name in model.involved if name not in numbers)
+    numbers = frozenset[str]().union(*(model.columns_of[name] for name in model.slopes))
+    unshared = {name for name in numbers if model.rows[name].is_unique}
+    factors = sorted(model.involved - unshared)
     cells = model.rows[factors].astype(str).agg("\x1f".join, axis=1) if factors else None
     return _smallest_cell(arms[0], cells), _smallest_cell(arms[1], cells)
 
@@ -205,6 +208,7 @@ def require_estimable(model: Model, where: str) -> None:
         Names the confounded factors or the coefficients.
     """
     matrix, rank = model.matrix, model.rank
+    nothing_to_test = model.reduced is not None and int(np.linalg.matrix_rank(model.reduced.to_numpy())) >= rank
     n_samples, n_coefficients = matrix.shape
     if n_samples <= rank:
         raise DesignError(
@@ -216,7 +220,8 @@ def require_estimable(model: Model, where: str) -> None:
         )
     if rank < n_coefficients:
         raise DesignError(
-            f"the effects cannot be told apart: {explain_rank_deficiency(matrix, model.rows, model.factors)}",
+            f"the effects cannot be told apart: {explain_rank_deficiency(matrix, model.rows, model.factors)}"
+            + (", so that the reduced formula explains as much as the formula" if nothing_to_test else ""),
             where=where,
             found=f"rank {rank} with {n_coefficients} coefficients ({listing(matrix.columns)})",
             expected="factors that vary independently of one another",

@@ -231,6 +231,8 @@ def _reading_notes(contrast: Contrast, model: Model) -> list[Finding]:
     if model.reduced is not None:
         tested = [str(name) for name in model.matrix.columns if name not in model.reduced.columns]
         degrees = model.rank - int(np.linalg.matrix_rank(model.reduced.to_numpy()))
+        if degrees == 0:
+            return findings
         sentence = (
             f"the likelihood-ratio test asks whether {listing(tested)} {'are' if degrees > 1 else 'is'} needed at all "
             f"({degrees} degree{'s' if degrees > 1 else ''} of freedom); the log2 fold change that is shown is "

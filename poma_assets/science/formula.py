@@ -167,7 +167,9 @@ def _require_finite(matrix: pd.DataFrame, formula: str, where: str) -> None:
     )
 
 
-def parse_weights(text: str, coefficients: Sequence[str], *, where: str) -> NDArray[np.float64]:
+def parse_weights(
+    text: str, coefficients: Sequence[str], *, where: str, bases: Sequence[str] = ()
+) -> NDArray[np.float64]:
     """Read a contrast: numbers, one per coefficient, or an expression of coefficient names.
 
     Parameters
@@ -176,6 +178,8 @@ def parse_weights(text: str, coefficients: Sequence[str], *, where: str) -> NDAr
         ``0, 0, 1`` or for example ``(a + b) / 2 - c``.
     coefficients
         Names of the coefficients of the design, in order.
+    bases
+        Base levels, written as coefficients (``treatment[DMSO]``), to explain that they have none.
 
     Returns
     -------
@@ -198,7 +202,7 @@ def parse_weights(text: str, coefficients: Sequence[str], *, where: str) -> NDAr
             )
         weights = np.array([float(part) for part in numbers])
     else:
-        weights = _Expression(text, coefficients, where).read()
+        weights = _Expression(text, coefficients, where, bases).read()
     if not weights.any():
         raise DesignError("all weights of the contrast are zero", where=where, found=repr(text))
     return weights + 0.0
@@ -210,8 +214,9 @@ class _Expression:
     Names may hold blanks and dashes; at each place the longest known name wins.
     """
 
-    def __init__(self, text: str, coefficients: Sequence[str], where: str) -> None:
+    def __init__(self, text: str, coefficients: Sequence[str], where: str, bases: Sequence[str]) -> None:
         self.text, self.coefficients, self.where = text, coefficients, where
+        self.bases = {alias: base for base in bases for alias in _aliases(base)}
         self.position = 0
         size = len(coefficients)
         units = list(np.eye(size))
@@ -277,7 +282,24 @@ class _Expression:
             if rest.startswith(name) and not re.match(r"[\w.\[:]", rest[len(name) :]):
                 self.position += len(name)
                 return self.names[name]
+        if named := re.match(r"(?:\[[^\]]*\]|[^\s+*/()-])+", rest):
+            for part in (named[0], *_parts(named[0])):
+                if part in self.bases:
+                    raise self._base_level(self.bases[part], named[0])
         raise self._error("the contrast names no coefficient here")
+
+    def _base_level(self, base: str, named: str) -> DesignError:
+        column, level = base.rstrip("]").split("[", 1)
+        others = [name for name in self.coefficients if name.startswith(f"{column}[") and len(_parts(name)) == 1]
+        example = next((name for name in others if name in self.text), others[0])
+        other = example.rstrip("]").split("[", 1)[1]
+        return DesignError(
+            f"{base} has no coefficient of its own: {level} is the base level, with which the others are compared",
+            where=self.where,
+            found=f"{named!r} in {self.text!r}",
+            expected=f"coefficients among {listing(self.coefficients, 30)}",
+            fix=f"Leave {named} out: {example} alone is {other} minus {level}, and -{example} is {level} minus {other}",
+        )
 
     def _error(self, what: str) -> DesignError:
         rest = self._rest() or "the end"

@@ -339,7 +339,55 @@ def test_dose_trend_by_formula() -> None:
     values = 4 + 0.5 * np.log2(np.maximum(doses, 0.01))
     assert np.linalg.lstsq(design.matrix.to_numpy(), values, rcond=None)[0] @ design.weights == pytest.approx(0.5)
     assert design.reference_samples == ("s0", "s1", "s2", "s3")
-    assert (design.n_reference, design.n_target) == (4, 4)
+    assert (design.n_reference, design.n_target) == (2, 2)
+
+
+def test_replicates_are_those_of_the_smallest_cell() -> None:
+    def replicates(formula: str, contrast: str, table: pd.DataFrame) -> tuple[int, int]:
+        design = build_design(replace(FORMULA, formula=formula, contrast=contrast), table, ["DMSO"])
+        return design.n_reference, design.n_target
+
+    names = [f"s{i}" for i in range(12)]
+    doses = pd.DataFrame({"dose_um": np.repeat([0, 0.25, 1, 4], 3), "donor": list("abc") * 4}, index=names)
+    assert replicates("~ donor + log2_dose(dose_um)", "log2_dose(dose_um)", doses) == (3, 3)
+    assert replicates("~ log2_dose(dose_um)", "log2_dose(dose_um)", doses.iloc[:-1]) == (3, 2)
+    ages = doses.assign(age_years=np.arange(40.0, 52))
+    assert replicates("~ age_years", "age_years", ages) == (6, 6)
+    drugs = pd.DataFrame({"donor": list("abc") * 3, "treatment": np.repeat(["DMSO", "dex", "pom"], 3)}, names[:9])
+    assert replicates("~ donor + treatment", "0, 0, 0, 0.5, 0.5", drugs) == (3, 3)
+
+
+def test_the_base_level_has_no_coefficient() -> None:
+    table = design_table(3, ("A", "B"))
+    for contrast, named in (
+        ("treatment[DMSO]", "treatment[DMSO]"),
+        ("treatment[pom 1-uM] - treatment[DMSO]", "treatment[DMSO]"),
+        ("line[B]:treatment[DMSO]", "line[B]:treatment[DMSO]"),
+        ("treatmentDMSO", "treatmentDMSO"),
+    ):
+        with pytest.raises(DesignError) as caught:
+            build_design(replace(FORMULA, contrast=contrast), table, ["DMSO"])
+        assert str(caught.value) == (
+            "contrast c: treatment[DMSO] has no coefficient of its own: DMSO is the base level, with which the others "
+            f"are compared (found {named!r} in {contrast!r}; expected coefficients among Intercept, "
+            "treatment[pom 1-uM], line[B], treatment[pom 1-uM]:line[B]). "
+            f"Leave {named} out: treatment[pom 1-uM] alone is pom 1-uM minus DMSO, and -treatment[pom 1-uM] is DMSO "
+            "minus pom 1-uM"
+        )
+    times = table.assign(time_h=[0.0, 6, 24] * 4)
+    with pytest.raises(DesignError, match=r"time_h\[0\] has no coefficient of its own: 0 is the base level"):
+        build_design(replace(FORMULA, formula="~ C(time_h)", contrast="time_h[24] - time_h[0]"), times)
+
+
+def test_nothing_left_to_test_because_of_confounding() -> None:
+    table = pd.DataFrame({"time_h": np.repeat([0.0, 6, 24], 3), "treatment": ["DMSO"] * 3 + ["pom"] * 6}).set_axis(
+        [f"s{i}" for i in range(9)]
+    )
+    contrast = replace(FORMULA, formula="~ treatment + C(time_h)", reduced="~ C(time_h)", contrast=None)
+    assert refused(contrast, table).startswith(
+        "contrast c: the effects cannot be told apart: no time_h holds two levels of treatment: DMSO is only in time_h "
+        "0; pom is only in time_h 6, 24, so that the reduced formula explains as much as the formula (found rank 3"
+    )
 
 
 @pytest.mark.parametrize(
