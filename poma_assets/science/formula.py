@@ -7,6 +7,7 @@ well, so that ``make_contrasts_str`` of nf-core/differentialabundance works unch
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from poma_assets.science.errors import DesignError
+from poma_assets.science.formula_problems import unknown_function, unreadable
 from poma_assets.science.tables import listing, near_miss
 
 if TYPE_CHECKING:
     import formulaic
 
 INTERCEPT = "Intercept"
-_HIGHLIGHT = re.compile(r"\x1b\[[0-9;]*m|[⧛⧚]")
 # What formulaic 1.2 raises beside its own errors: broken Python within C(...), and stray brackets.
 _LET_THROUGH = (SyntaxError, AttributeError)
 _TREATMENT_CODED = re.compile(r"C\(`?([^`(),]+)`?(?:, *contr\.treatment(?:\([^)]*\))?)?\)")
@@ -75,10 +76,25 @@ def formula_variables(formula: str, *, where: str) -> frozenset[str]:
     import formulaic  # Late: 0.3 s that only formula contrasts need to pay.
 
     try:
-        names = frozenset(str(name) for name in formulaic.Formula(formula).required_variables)
+        terms = formulaic.Formula(formula)
+        names = frozenset(str(name) for name in terms.required_variables)
+        names |= frozenset[str]().union(*(_arguments(factor.expr) for term in terms for factor in term.factors))
     except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
-        raise _unreadable(formula, problem, where) from problem
+        raise unreadable(formula, problem, where) from problem
     return names - set(_FUNCTIONS)
+
+
+def _arguments(expression: str) -> frozenset[str]:
+    """Columns within ``scale(x)``, ``poly(x, 2)`` and such, of which formulaic 1.2 says that they need none."""
+    try:
+        call = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        return frozenset()
+    if not isinstance(call, ast.Call) or not call.args:
+        return frozenset()
+    nodes = list(ast.walk(call.args[0]))
+    functions = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name)) - functions
 
 
 def formula_matrix(
@@ -110,7 +126,7 @@ def formula_matrix(
     unknown = sorted(variables - set(table.columns))
     if unknown:
         alike = near_miss(unknown[0], map(str, table.columns))
-        raise DesignError(
+        raise unknown_function(formula, unknown[0], where) or DesignError(
             f"the formula names a column {unknown[0]!r} that the sample sheet has not",
             where=where,
             found=repr(formula),
@@ -122,14 +138,15 @@ def formula_matrix(
         with np.errstate(divide="ignore", invalid="ignore"):
             fitted = formulaic.model_matrix(formula, data, context=_FUNCTIONS, na_action="ignore")
     except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
-        raise _unreadable(formula, problem, where) from problem
+        raise unreadable(formula, problem, where) from problem
     levels = {str(level): _level_name(level) for column in data for level in data[column].unique()}
     names = [_plain_name(str(name), levels) for name in fitted.columns]
     factors = {INTERCEPT: frozenset[str]()}
     of_numbers: set[str] = set()
     for term, positions in fitted.model_spec.term_indices.items():
         used = fitted.model_spec.term_variables[term]
-        columns = frozenset(str(name) for name in used) & frozenset(map(str, table.columns))
+        named = {str(name) for name in used}.union(*(_arguments(factor.expr) for factor in term.factors))
+        columns = frozenset(named) & frozenset(map(str, table.columns))
         factors.update({names[position]: columns for position in positions})
         if any(_is_number(fitted.model_spec, factor.expr) for factor in term.factors):
             of_numbers.update(names[position] for position in positions)
@@ -373,14 +390,3 @@ def _log2_dose(values: pd.Series) -> pd.Series:
 
 
 _FUNCTIONS = {"numeric": _numeric, "log2_dose": _log2_dose}
-
-
-def _unreadable(formula: str, problem: Exception, where: str) -> DesignError:
-    detail = " ".join(_HIGHLIGHT.sub("", str(problem)).split())
-    return DesignError(
-        f"the formula cannot be read: {detail.rstrip('.')}",
-        where=where,
-        found=repr(formula),
-        expected="a formula such as '~ batch + treatment * sensitivity'",
-        fix="Put backticks around column names that hold blanks or dashes: `cell line`",
-    )

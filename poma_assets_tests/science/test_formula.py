@@ -116,6 +116,54 @@ def test_broken_formulas(formula: str) -> None:
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("formula", "what", "fix"),
+    [
+        ("~ treatment +", "it ends with '+', and a term is missing", "Delete it, or write the missing term"),
+        ("~ treatment + batch:", "it ends with ':', and a term is missing", "Delete it"),
+        ("~ * treatment", "it begins with '*', and a term is missing", "Delete it"),
+        ("~ treatment +* batch", "between the operators of '+*' a term is missing", "Delete it"),
+        ("~ (treatment + ) * batch", "within '+ )' a term is missing", "Delete it"),
+        ("~ treatment + (batch", "the parenthesis '(' is not closed", "Close it"),
+        ("~ C(time_h))", "')' closes a parenthesis that is not open", "Delete ')', or write '('"),
+        ("~ `cell line", "a quote ` is opened and not closed", "Write ` on both sides"),
+        ("~ treatment & batch", "'&' is no operator of formulas", "Join terms by '+'"),
+        ("~ treatment, batch", "',' is no operator of formulas", "Join terms by '+'"),
+        ("~ treatment – batch", "'–' is no operator of formulas", "Join terms by '+'"),
+        ("~ treatment % batch", "'%' is no operator of formulas", "Join terms by '+'"),
+        ("~ treatment ^ batch", "after '^' or '**' a whole number must stand", "Join terms"),
+        ("~ cell line", "an operator is missing between 'cell' and 'line'", "put backticks around"),
+        ("~ as.factor(time_h)", "as.factor is a function of R", "Write C(time_h)"),
+        ("~ log2(treatment)", "log2(treatment) cannot be computed", "need a column of numbers"),
+        ("~ C(batch, contr.foo)", "C(batch, contr.foo) cannot be computed", "C(x) knows contr.treatment"),
+        ("~ C(batch + )", "what stands in the parentheses of a function cannot be understood", "C(time_h)"),
+        ("~ treatment + 1.5", "a number is no term", "name a column"),
+        ("~ .", "'.' stands for all columns only in R", "Name the columns"),
+    ],
+)
+def test_typing_errors_are_named(formula: str, what: str, fix: str) -> None:
+    with pytest.raises(DesignError) as caught:
+        formula_matrix(formula, TABLE, where="contrast c")
+    assert str(caught.value).startswith(f"contrast c: the formula cannot be read: {what}")
+    assert fix in (caught.value.fix or "")
+    assert ("backticks" in str(caught.value)) == ("line" in formula and "`" not in formula)
+
+
+def test_unknown_functions_are_no_columns() -> None:
+    with pytest.raises(DesignError, match=r"calls a function 'factor' that is not known .*\. Write C\(x\) to make"):
+        formula_matrix("~ factor(time_h)", TABLE, where="w")
+
+
+@pytest.mark.parametrize("formula", ["~ scale(time_h)", "~ treatment + poly(time_h, 2)"])
+def test_functions_of_all_values_find_their_column(formula: str) -> None:
+    built = formula_matrix(formula, TABLE, where="w")
+    last = str(built.matrix.columns[-1])
+    assert built.factors[last] == {"time_h"}
+    assert last in built.slopes
+    with pytest.raises(DesignError, match="names a column 'time'"):
+        formula_matrix("~ scale(time)", TABLE, where="w")
+
+
 def test_formula_can_call_no_function_but_those_of_formulas() -> None:
-    with pytest.raises(DesignError, match="names a column '__import__'"):
+    with pytest.raises(DesignError, match="calls a function '__import__' that is not known"):
         formula_matrix("~ __import__('os')", TABLE, where="w")
