@@ -99,6 +99,7 @@ def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> 
         study.warehouse.read("sample_quality", where),
         study.warehouse.read("response_score", {"contrast_id": contrast}),
         read_overrides(study),
+        study.warehouse.read("programme_scores", {"contrast_id": contrast}),
     )
     metadata = {str(verdict): int(count) for verdict, count in frame["verdict"].value_counts().items()}
     figure = markdown_image(verdict_effects_figure(frame), f"marker effects in {contrast}")

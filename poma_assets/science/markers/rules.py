@@ -18,9 +18,10 @@ from poma_assets.science.markers.statistics import (
 
 ALPHA: Final = 0.05
 SINGLE_MARKER_ALPHA: Final = 0.0075
-"""Bound on p for calling one marker's direction: where most of a panel truly changes, q is hardly above p, and q
-alone would confirm 5 % of the markers that do not change; this keeps it at 1 % (docs/decisions/0009)."""
+"""A direction called with a p that is not below this is labelled: where most of a panel truly changes, q is hardly
+above p, and q alone calls up to 5 % of the markers that do not change; below it 1 % (docs/decisions/0009)."""
 REPLICATES_FOR_ABSENCE: Final = 3
+_DIRECTIONS = ("strong", "plain", "opposite", "changed")
 AXIS_GENE: Final = "IRF4"
 UNCOUPLED_GENE: Final = "MYC"
 DRUG_KIND: Final = "drug_vs_vehicle"
@@ -61,11 +62,11 @@ def decide_direction(judgement: Judgement, facts: ContrastFacts) -> tuple[str, s
     delta = judgement.hypothesis.min_effect_log2
     toward = judgement.hypothesis.sign * judgement.estimate.effect
     detectable = smallest_detectable_effect(judgement.estimate.standard_error)
-    if toward >= delta and _shown(judgement.p_confirm, judgement.q_confirm):
+    if toward >= delta and judgement.q_confirm < ALPHA:
         return "confirmed", "strong" if toward - detectable >= delta else "plain"
-    if toward <= -delta and _shown(judgement.p_opposite, judgement.q_opposite):
+    if toward <= -delta and judgement.q_opposite < ALPHA:
         return "contradicted", "opposite"
-    if toward < delta and judgement.q_confirm < ALPHA:
+    if judgement.q_confirm < ALPHA:
         return "inconclusive", "small_effect"
     if judgement.q_equivalence < ALPHA and _enough_for_absence(facts):
         return "contradicted", "absent"
@@ -77,26 +78,10 @@ def _decide_equivalence(judgement: Judgement, facts: ContrastFacts) -> tuple[str
     delta = judgement.hypothesis.min_effect_log2
     if judgement.q_equivalence < ALPHA and _enough_for_absence(facts):
         return "confirmed", "equivalent"
-    if abs(judgement.estimate.effect) >= delta and _shown(judgement.p_opposite, judgement.q_opposite):
+    if abs(judgement.estimate.effect) >= delta and judgement.q_opposite < ALPHA:
         return "contradicted", "changed"
     detectable = smallest_detectable_effect(judgement.estimate.standard_error)
     return "inconclusive", "underpowered" if detectable >= delta else "borderline"
-
-
-def short_of_proof(judgement: Judgement) -> float | None:
-    """Return p of an effect that is large enough and significant within the panel, but not by itself; else None."""
-    delta, sign = judgement.hypothesis.min_effect_log2, judgement.hypothesis.sign
-    effect = judgement.estimate.effect
-    if not abs(effect) >= delta:
-        return None
-    expected = sign * effect > 0
-    p = judgement.p_confirm if expected else judgement.p_opposite
-    q = judgement.q_confirm if expected else judgement.q_opposite
-    return p if q < ALPHA and p >= SINGLE_MARKER_ALPHA else None
-
-
-def _shown(p: float, q: float) -> bool:
-    return q < ALPHA and p < SINGLE_MARKER_ALPHA
 
 
 def _enough_for_absence(facts: ContrastFacts) -> bool:
@@ -126,6 +111,14 @@ def _temper_absence(judgement: Judgement, facts: ContrastFacts, exposure_shown: 
 
 def _temper_strength(judgement: Judgement) -> None:
     strong = judgement.sub_verdict == "strong"
+    p = {"strong": judgement.p_confirm, "plain": judgement.p_confirm}.get(judgement.sub_verdict, judgement.p_opposite)
+    called = judgement.verdict != "inconclusive" and judgement.sub_verdict in _DIRECTIONS
+    if called and p >= SINGLE_MARKER_ALPHA:
+        judgement.flag(
+            "weak_by_itself",
+            f"by itself (p = {p:.2g}) weaker than the p < {SINGLE_MARKER_ALPHA:g} that keeps the errors of a single "
+            "marker below 1 in 100",
+        )
     if judgement.estimate.status == "outlier":
         remark = "one sample's count is an outlier by Cook's distance" + (", so not strong" if strong else "")
         judgement.flag("count_outlier", remark)

@@ -11,8 +11,6 @@ from poma_assets.science.markers.rules import (
     BASELINE_KIND,
     INTERACTION_KIND,
     REPLICATES_FOR_ABSENCE,
-    SINGLE_MARKER_ALPHA,
-    short_of_proof,
 )
 from poma_assets.science.markers.statistics import (
     interval,
@@ -127,9 +125,8 @@ def _finding(judgement: Judgement, facts: ContrastFacts) -> str:
         "changed": f", by at least {asked} where no {change} is expected",
         "equivalent": f"; a {change} of {asked} or more is excluded, as expected",
         "small_effect": f", in the expected direction, but short of the {asked} asked for",
-        "underpowered": f"{_not_by_itself(judgement, change, asked)}; {_power(judgement, facts, asked)}",
-        "borderline": _not_by_itself(judgement, change, asked)
-        or f"; a {change} of {asked} is neither shown nor excluded{_too_few(judgement, facts)}",
+        "underpowered": f"; {_power(judgement, facts, asked)}",
+        "borderline": f"; a {change} of {asked} is neither shown nor excluded{_too_few(judgement, facts)}",
         "outside_window": f"; no {change} of {asked}, but {judgement.reason}",
         "exposure_not_shown": f"; no {change} of {asked}, but {judgement.reason}",
         "report_only": "; no direction is expected, so it is reported only",
@@ -146,19 +143,6 @@ def _power(judgement: Judgement, facts: ContrastFacts, asked: str) -> str:
     text = f"effects below {fold(smallest_detectable_effect(error))}-fold cannot be seen, {asked} is asked for"
     needed = replicates_needed(error, judgement.hypothesis.min_effect_log2, facts.n_reference, facts.n_target)
     return text if needed is None else f"{text}; about {needed} replicates an arm would do"
-
-
-def _not_by_itself(judgement: Judgement, change: str, asked: str) -> str:
-    """Say that the effect is large enough and significant within the panel, but not sure enough for one marker."""
-    p = short_of_proof(judgement)
-    if p is None:
-        return ""
-    size = f"at least the {asked} asked for"
-    if judgement.hypothesis.sign == 0:
-        size = f"by at least {asked} where no {change} is expected"
-    if judgement.hypothesis.sign * judgement.estimate.effect < 0:
-        size = f"opposite to the expected {change} and by at least {asked}"
-    return f", {size}, but with p = {probability(p)} where one marker by itself needs p < {SINGLE_MARKER_ALPHA:g}"
 
 
 def _too_few(judgement: Judgement, facts: ContrastFacts) -> str:

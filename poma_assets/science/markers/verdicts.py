@@ -19,6 +19,7 @@ from poma_assets.science.markers import gates, rules
 from poma_assets.science.markers.estimates import MarkerEstimates
 from poma_assets.science.markers.hypotheses import Hypotheses, Hypothesis
 from poma_assets.science.markers.judgement import ContrastFacts, Estimate, GateStop, Judgement
+from poma_assets.science.markers.programmes import programme_remarks
 from poma_assets.science.markers.sentences import explain
 from poma_assets.science.markers.set_tests import (
     MINIMUM_MEMBERS,
@@ -88,6 +89,7 @@ def judge_markers(
     sample_quality: pd.DataFrame,
     response: pd.DataFrame | None,
     overrides: pd.DataFrame | None = None,
+    programmes: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Judge the hypotheses that a contrast can speak to.
 
@@ -110,6 +112,9 @@ def judge_markers(
         as not shown.
     overrides
         As from `quality_gates.parse_overrides`: who lifted a failed metric or an identity mismatch.
+    programmes
+        Rows of the table ``programme_scores`` for this contrast: programmes of whole populations that moved are told
+        beside the drug's effects. They change no verdict.
 
     Returns
     -------
@@ -129,6 +134,8 @@ def judge_markers(
     judgements = _gate_all(gates.applicable(declared, facts), evidence)
     _settle_all(judgements, facts, response)
     rules.remark_interaction(judgements, declared, facts)
+    if programmes is not None and facts.kind == rules.DRUG_KIND:
+        _remark_programmes(judgements, programmes, facts)
     for judgement in judgements:
         rules.label_samples(judgement, facts, problems)
     rows = [_row(judgement, facts, hypotheses.sha256) for judgement in judgements]
@@ -144,6 +151,15 @@ def _settle_all(judgements: Sequence[Judgement], facts: ContrastFacts, response:
         elif judgement.testable:
             rules.decide(judgement, facts, shown.get(judgement.hypothesis.gene_symbol, False))
     rules.label_uncoupled(judgements)
+
+
+def _remark_programmes(judgements: Sequence[Judgement], programmes: pd.DataFrame, facts: ContrastFacts) -> None:
+    """Say beside the calls of single genes which programmes of the population moved as well."""
+    for judgement in judgements:
+        called = judgement.verdict in ("confirmed", "contradicted") and not judgement.is_set
+        if called and judgement.hypothesis.policy != "identity":
+            gene, effect = judgement.hypothesis.gene_symbol, judgement.estimate.effect
+            judgement.remarks += programme_remarks(programmes, gene, effect, facts.time_h)
 
 
 def judged_genes(hypotheses: Hypotheses) -> dict[str, tuple[str, ...]]:

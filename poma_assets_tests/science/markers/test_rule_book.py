@@ -31,7 +31,7 @@ PERMISSIVE = {"policy": "permissive"}
 UNCHANGED = {"direction": "none", "policy": "equivalence"}
 
 DIRECTIONAL = [
-    # Confirmed: q_confirm < 0.05 and p_confirm < 0.0075 and e b >= delta; strong if e b - 1.645 s >= delta.
+    # Confirmed: q_confirm < 0.05 and e b >= delta; strong if e b - 1.645 s >= delta.
     Case(-1.68, 0.20, "confirmed/strong"),  # p = Phi(-8.4); 1.68 - 0.329 = 1.351
     Case(-0.9141, 0.20, "confirmed/strong"),  # 0.9141 - 0.329 = 0.5851
     Case(-0.9139, 0.20, "confirmed/plain"),  # 0.9139 - 0.329 = 0.5849
@@ -41,14 +41,14 @@ DIRECTIONAL = [
     Case(1.68, 0.20, "confirmed/strong", UP),
     Case(1.33, 0.20, "confirmed/strong", {"direction": "up", "delta": "1.0"}),  # 1.33 - 0.329 = 1.001
     Case(1.32, 0.20, "confirmed/plain", {"direction": "up", "delta": "1.0"}),  # 1.32 - 0.329 = 0.991
-    # Large enough and p < 0.05, but not below 0.0075: not confirmed.
-    Case(-0.72, 0.30, "inconclusive/borderline"),  # p = Phi(-2.4) = 0.0082; 1.645 * 0.3 = 0.494 < delta
-    Case(-1.00, 0.45, "inconclusive/underpowered"),  # p = Phi(-2.222) = 0.0131; 1.645 * 0.45 = 0.740
-    # Contradicted, opposite: q_opposite < 0.05 and p_opposite < 0.0075 and e b <= -delta.
+    Case(-0.72, 0.30, "confirmed/plain"),  # p = Phi(-2.4) = 0.0082
+    Case(-0.75, 0.45, "confirmed/plain"),  # p = Phi(-1.667) = 0.0478
+    Case(-0.73, 0.45, "inconclusive/underpowered"),  # p = Phi(-1.622) = 0.0524; 1.645 * 0.45 = 0.740
+    # Contradicted, opposite: q_opposite < 0.05 and e b <= -delta.
     Case(0.80, 0.20, "contradicted/opposite"),  # p_opposite = Phi(-4)
     Case(-0.80, 0.20, "contradicted/opposite", UP),
     Case(0.735, 0.30, "contradicted/opposite"),  # p_opposite = Phi(-2.45) = 0.0071
-    Case(0.72, 0.30, "inconclusive/borderline"),  # p_opposite = 0.0082; p_equivalence = Phi(0.45) = 0.67
+    Case(0.72, 0.30, "contradicted/opposite"),  # p_opposite = Phi(-2.4) = 0.0082
     Case(0.50, 0.20, "inconclusive/borderline"),  # p_opposite = 0.006, but 0.5 < delta; p_equivalence = Phi(-0.425)
     # Inconclusive, small effect: q_confirm < 0.05 and e b < delta. It comes before "absent".
     Case(-0.584, 0.20, "inconclusive/small_effect"),  # p = Phi(-2.92) = 0.0018
@@ -82,7 +82,8 @@ OTHER_POLICIES = [
     Case(0.10, 0.20, "inconclusive/borderline", UNCHANGED, {"n_target": 2}),
     Case(0.82, 0.30, "contradicted/changed", UNCHANGED),  # 2 Phi(-2.733) = 0.0063
     Case(-0.82, 0.30, "contradicted/changed", UNCHANGED),
-    Case(0.80, 0.30, "inconclusive/borderline", UNCHANGED),  # 2 Phi(-2.667) = 0.0077
+    Case(0.60, 0.30, "contradicted/changed", UNCHANGED),  # 2 Phi(-2) = 0.0455
+    Case(0.588, 0.31, "inconclusive/borderline", UNCHANGED),  # 2 Phi(-1.897) = 0.058; 1.645 * 0.31 = 0.51 < delta
     Case(0.50, 0.10, "inconclusive/borderline", UNCHANGED),  # changed, but less than delta; Phi(-0.85) = 0.198
     Case(0.10, 0.50, "inconclusive/underpowered", UNCHANGED),
     # Interaction: by the interaction contrast alone.
@@ -198,10 +199,10 @@ class TestAdjustment:
         assert panel((-0.74, 0.3), *[(0.0, 0.3)] * 9)[0] == "inconclusive/borderline"
         assert panel((-0.74, 0.3), *[(0.0, 0.3)] * 4)[0] == "confirmed/plain"
 
-    def test_beside_others_that_fall_one_marker_still_needs_a_proof_of_its_own(self, panel):
-        # p = Phi(-2.2) = 0.0139: q = 0.0139 beside nine that are surer, yet not confirmed.
-        assert panel((-0.66, 0.3), *[(-2.0, 0.3)] * 9)[0] == "inconclusive/borderline"
-        assert panel((-0.74, 0.3), *[(-2.0, 0.3)] * 9)[0] == "confirmed/plain"
+    def test_beside_others_that_fall_p_stays(self, panel):
+        # p = Phi(-2.2) = 0.0139: q = 0.0139 beside nine that are surer; beside nine with p = 0.5 it is 0.139.
+        assert panel((-0.66, 0.3), *[(-2.0, 0.3)] * 9)[0] == "confirmed/plain"
+        assert panel((-0.66, 0.3), *[(0.0, 0.3)] * 9)[0] == "inconclusive/borderline"
 
     def test_kinds_of_p_are_adjusted_apart(self, panel):
         # GENE1 is absent: p_equivalence = Phi(-2.925) = 0.0017, times 10 = 0.017, whatever p_confirm of the others.
