@@ -104,7 +104,7 @@ def align_samples(counts: pd.DataFrame, sample_ids: Sequence[str], *, source: st
     Raises
     ------
     CountsError
-        A sample of the sheet has no column.
+        A sample of the sheet has no column, or the matrix is transposed.
     """
     names = [str(name) for name in counts.columns]
     missing = [name for name in sample_ids if name not in names]
@@ -116,6 +116,7 @@ def align_samples(counts: pd.DataFrame, sample_ids: Sequence[str], *, source: st
         notes.append(f"{source}: columns were matched with samples by their file names: {shown}")
         names = [sample_of.get(name, name) for name in names]
     elif missing:
+        _refuse_transposed(counts, sample_ids, source)
         raise CountsError(
             "the count matrix lacks samples of the sheet",
             where=source,
@@ -230,6 +231,19 @@ def _require_names(counts: pd.DataFrame, wanted: Sequence[str]) -> None:
 
 def _samples(names: Sequence[str] | pd.Index) -> str:
     return f"sample{'s' if len(names) > 1 else ''} {listing(names)}"
+
+
+def _refuse_transposed(counts: pd.DataFrame, sample_ids: Sequence[str], source: str) -> None:
+    rows = set(map(str, counts.index))
+    in_rows = [name for name in sample_ids if name in rows]
+    if 2 * len(in_rows) > len(sample_ids):
+        raise CountsError(
+            "the count matrix is transposed: samples stand in the rows and genes in the columns",
+            where=source,
+            found=f"the samples {listing(in_rows, 4)} in rows; the columns {listing(counts.columns, 4)}",
+            expected="genes in rows and one column for each sample",
+            fix="Turn the table round, in R by t(counts), in a spreadsheet by pasting it transposed",
+        )
 
 
 def _columns_by_file(names: Sequence[str], sample_ids: Sequence[str]) -> dict[str, str]:

@@ -253,7 +253,7 @@ def _names(column: pd.Series[str], line_numbers: _Integers, source: str) -> pd.S
     if duplicated.any():
         name = names[duplicated].iloc[0]
         first = line_numbers[(names == name).to_numpy()][0]
-        damaged = damaged_names([name])
+        damaged = name in damaged_names(names)
         raise CountsError(
             "a gene is there twice",
             where=f"{source}, line {line_numbers[duplicated][0]}",

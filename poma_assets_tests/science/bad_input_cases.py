@@ -7,7 +7,7 @@ Write the document anew after a message has changed:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,11 @@ FILES = (
     FileCase("a sample twice", "gene\tS1\tS1\nA\t1\t2\n", "S1"),
     FileCase("a gene without id", "gene\tS1\nA\t1\n\t2\n", "line 3"),
     FileCase("symbols that a spreadsheet made dates of", "gene\tS1\n1-Mar\t1\n2-Sep\t2\n", "1-Mar, 2-Sep"),
+    FileCase(
+        "the same in German, and as days counted from 1900",
+        "gene\tS1\n01. Mrz\t1\n44806\t2\nMYC\t3\nIRF4\t4\nKRAS\t5\n",
+        "01. Mrz, 44806",
+    ),
     FileCase("the same, twice", "gene\tS1\n1-Mar\t1\n1-Mar\t2\n", "1-Mar"),
     FileCase("a row cut off", "gene\tS1\tS2\nA\t1\t2\nB\t3\n", "line 3"),
     FileCase("an empty row", "gene\tS1\nA\t1\n\nB\t2\n", "line 3"),
@@ -210,10 +215,10 @@ def file_answer(case: FileCase) -> str:
         return str(error)
 
 
-def sheet_answer(columns: list[str], samples: list[str]) -> str:
+def sheet_answer(columns: list[str], samples: list[str], genes: Sequence[str] = ("A",)) -> str:
     """The error, or the notes, when a matrix meets a sheet."""
     try:
-        return " ".join(align_samples(pd.DataFrame(0, ["A"], columns), samples, source="counts.tsv").notes)
+        return " ".join(align_samples(pd.DataFrame(0, list(genes), columns), samples, source="counts.tsv").notes)
     except PomaError as error:
         return str(error)
 
@@ -262,7 +267,13 @@ def document() -> str:
         "## A matrix and the sample sheet",
         "Samples are matched by name, never by position.",
         "",
-        *_table(("given", "answer"), [(name, sheet_answer(columns, samples)) for name, columns, samples, _ in SHEETS]),
+        *_table(
+            ("given", "answer"),
+            [
+                *((name, sheet_answer(columns, samples)) for name, columns, samples, _ in SHEETS),
+                ("samples in rows, genes in columns", sheet_answer(["MYC", "IRF4"], ["S1", "S2"], ["S1", "S2"])),
+            ],
+        ),
         "## Counts and a design before an engine",
         "The last line of defence, for both engines; 40 genes and 6 samples.",
         "",

@@ -107,6 +107,19 @@ def test_file_names_that_do_not_tell_the_samples_apart_match_nothing(columns: li
         align_samples(pd.DataFrame(0, ["g"], columns), ["S1", "S2"], source="m.tsv")
 
 
+def test_a_transposed_matrix_is_called_transposed() -> None:
+    turned = pd.DataFrame(1, ["S1", "S2", "S3"], ["MYC", "IRF4", "IKZF1", "IKZF3", "KRAS"])
+    with pytest.raises(CountsError) as caught:
+        align_samples(turned, ["S1", "S2", "S3"], source="m.tsv")
+    assert str(caught.value) == (
+        "m.tsv: the count matrix is transposed: samples stand in the rows and genes in the columns (found the samples "
+        "S1, S2, S3 in rows; the columns MYC, IRF4, IKZF1, IKZF3, ... (5 in all); expected genes in rows and one "
+        "column for each sample). Turn the table round, in R by t(counts), in a spreadsheet by pasting it transposed"
+    )
+    with pytest.raises(CountsError, match="lacks samples of the sheet"):
+        align_samples(turned, ["S1", "S4", "S5"], source="m.tsv")
+
+
 def test_the_column_of_another_sample_is_never_proposed() -> None:
     columns = ["MM1S_pom_24h_1", "MM1S_pom_24h_2"]
     with pytest.raises(CountsError) as caught:

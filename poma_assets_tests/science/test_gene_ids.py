@@ -33,7 +33,23 @@ def test_stripping_keeps_genes_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["1-Mar", "2-Sep", "01-Dec", "Mar-01", "1-Mar-24", "2024-03-01", "3/1/2024", "2.31E+13", "1-mar"]
+    "name",
+    [
+        *("1-Mar", "2-Sep", "01-Dec", "Mar-01", "1-Mar-24", "2024-03-01", "3/1/2024", "2.31E+13", "1-mar"),
+        *(
+            "01. Mrz",
+            "02. Sep",
+            "1.Mrz",
+            "01. Dez",
+            "Mrz 01",
+            "01.03.2022",
+            "1. Mär 22",
+            "2,31E+13",
+            "2-sept.",
+            "1-mars",
+        ),
+        *("44806", "44621.0"),
+    ],
 )
 def test_damaged_symbols(name: str) -> None:
     assert damaged_names(["IRF4", name, "MYC"]) == [name]
@@ -42,3 +58,9 @@ def test_damaged_symbols(name: str) -> None:
 def test_real_names_are_not_taken_for_dates() -> None:
     real = ["MARCHF1", "MARCH1", "SEPTIN2", "DEC1", "1", "100130426", "HLA-A", "NKX2-1", "7SK", "ENSG00000141510.18"]
     assert damaged_names(real) == []
+
+
+def test_numbers_among_numbers_are_entrez_ids() -> None:
+    assert damaged_names(["44806", "4609", "3662", "MYC"]) == []
+    assert damaged_names(["44806", "MYC", "IRF4"]) == ["44806"]
+    assert damaged_names(["4609", "100130426", "MYC", "IRF4", "KRAS"]) == []
