@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from poma_assets.assets.cohort import read_cell_lines, read_overrides
 from poma_assets.assets.differential_expression import contrast_samples
 from poma_assets.assets.enrichment import study_collections
 from poma_assets.assets.given_counts import examine_given_samples, read_given_matrix
@@ -16,8 +17,9 @@ from poma_assets.resources import StudyResource
 from poma_assets.science.contrasts import contrasts_frame
 from poma_assets.science.design_doctor import DesignReport, common_findings, examine_design
 from poma_assets.science.errors import DesignError, StorageError
+from poma_assets.science.markers.hypothesis_warnings import hypothesis_warnings
 from poma_assets.storage.gene_set_cache import cached_gene_sets, is_intact
-from poma_assets.storage.package_data import read_gene_sets
+from poma_assets.storage.package_data import read_gene_ids, read_gene_sets
 from poma_assets.tools.command import require_tool
 
 _LEAST_FREE_BYTES = 200 * 1024**2
@@ -59,7 +61,10 @@ def check_study(study: StudyResource) -> list[CheckLine]:
     lines.append(f"sample sheet: {len(sheet.samples)} samples in {lanes} sequencing units, every file is there")
     sets = [read_gene_sets(name, study.study.root) for name in config.gene_sets]
     lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
-    lines.append(f"hypotheses: {len(read_hypotheses(study).table)}")
+    hypotheses = read_hypotheses(study)
+    lines.append(f"hypotheses: {len(hypotheses.table)} ({hypotheses.version})")
+    lines.append(f"cell lines that are known: {len(read_cell_lines(study))}")
+    read_overrides(study)
     warnings = [
         CheckLine("warning", f"gene sets {one.name} are not as they were fetched on {one.date}: edited or damaged")
         for one in cached_gene_sets(study.study.root)
@@ -71,7 +76,7 @@ def check_study(study: StudyResource) -> list[CheckLine]:
         warnings += [CheckLine("warning", note) for note in matrix.notes]
     elif sheet.units["counts"].notna().any():
         warnings += [CheckLine("warning", note) for note in examine_given_samples(study)]
-    warnings += [CheckLine("warning", text) for text in _foreign_organism(study)]
+    warnings += [CheckLine("warning", text) for text in (*_odd_hypotheses(study), *_foreign_organism(study))]
     if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
         paths = [reference_file(study, key) for key in ("genome", "annotation")]
         names = " and ".join(path.name for path in paths)
@@ -91,6 +96,14 @@ def require_sound(study: StudyResource) -> None:
     errors = [line.text for line in check_study(study) if line.severity == "error"]
     if errors:
         raise DesignError("; ".join(errors), fix="`poma check` shows all contrasts; mend or delete these")
+
+
+def _odd_hypotheses(study: StudyResource) -> list[str]:
+    """Hypotheses of the study's own table that can hardly be meant."""
+    if study.study.hypotheses_path is None:
+        return []
+    contexts = study.sheet.samples["cell_context"].dropna().unique()
+    return hypothesis_warnings(read_hypotheses(study), read_gene_ids(), list(contexts))
 
 
 def _foreign_organism(study: StudyResource) -> list[str]:

@@ -152,7 +152,7 @@ def sample_identity(context: dg.AssetExecutionContext, study: StudyResource) -> 
         read_counts(study),
         study.sheet.samples,
         study.warehouse.read("genes"),
-        _cell_lines(study, genes),
+        read_cell_lines(study),
         genes,
         replicate_rules=rules_in_force("replicate_spearman", read_thresholds(study), user_rules(study)),
     )
@@ -161,8 +161,9 @@ def sample_identity(context: dg.AssetExecutionContext, study: StudyResource) -> 
     return finish(context, study, tables={"sample_identity": frame}, metadata=metadata)
 
 
-def _cell_lines(study: StudyResource, identity_genes: pd.DataFrame) -> pd.DataFrame:
+def read_cell_lines(study: StudyResource) -> pd.DataFrame:
     """The shipped cell lines, with the study's own over them."""
+    identity_genes = shipped_markers("sample_identity_genes.tsv")
     path, shipped = study.study.cell_lines_path, shipped_markers("cell_line_identity.tsv")
     if path is None:
         return shipped

@@ -1,15 +1,15 @@
 """Checks on gene counts, the count matrix, and the samples beside each other."""
 
 import dagster as dg
-import pandas as pd
 
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import StudyResource
+from poma_assets.science.markers.sample_response import silent_samples
 
 MAX_COUNTER_DIFFERENCE_PCT = 10.0
-MIN_REPLICATE_SPEARMAN = 0.9
 SIZE_FACTOR_RANGE = (0.1, 10.0)
+_REPLICATES = "replicate_spearman"
 
 
 @dg.asset_check(asset="gene_counts", partitions_def=SAMPLES, blocking=True)
@@ -112,34 +112,35 @@ def size_factors_are_moderate(study: StudyResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="sample_exploration")
-def replicates_correlate(study: StudyResource) -> dg.AssetCheckResult:
-    """Replicates of one line, treatment, dose and time are alike (Spearman on log2 CPM)."""
-    samples = study.warehouse.read("samples").set_index("sample_id")
-    keys = samples[["cell_line", "treatment", "dose_um", "time_h"]].astype(str).agg("|".join, axis=1)
-    distances = study.warehouse.read("sample_distances")
-    distances = distances.loc[distances["sample_id"] < distances["other_sample_id"]]
-    arms = distances["sample_id"].map(keys), distances["other_sample_id"].map(keys)
-    replicates: pd.DataFrame = distances.loc[arms[0] == arms[1]]
-    low = replicates.loc[replicates["spearman"] < MIN_REPLICATE_SPEARMAN]
-    return outcome(
-        [f"{row.sample_id} and {row.other_sample_id} ({row.spearman:.2f})" for row in low.itertuples()],
-        severity=WARN,
-        expected=f"Spearman >= {MIN_REPLICATE_SPEARMAN:g} within an arm",
-        pairs=len(replicates),
-    )
+def treated_samples_respond_alike(study: StudyResource) -> dg.AssetCheckResult:
+    """No treated sample lacks the drug's response where the other samples of its arm show it."""
+    response = study.warehouse.read("sample_response")
+    silent = silent_samples(response, study.warehouse.read("samples"), study.study.config.vehicle)
+    rule = "a response in every sample of an arm, or in none"
+    return outcome(silent.values(), severity=WARN, expected=rule, samples=len(response))
+
+
+def _against_identity(study: StudyResource, *, of_replicates: bool) -> tuple[list[str], int]:
+    """Rows of the identity table that warn or contradict, in words, and how many rows were looked at."""
+    rows = study.warehouse.read("sample_identity")
+    rows = rows.loc[(rows["rule"] == _REPLICATES) == of_replicates]
+    wrong = rows.loc[rows["status"].isin(["mismatch", "warn"])]
+    words = [f"{row.sample_id}, {row.rule}: {row.observed}, expected {row.expected}" for row in wrong.itertuples()]
+    return words, len(rows)
 
 
 @dg.asset_check(asset="sample_identity")
-def samples_are_the_declared_lines(study: StudyResource) -> dg.AssetCheckResult:
-    """No sample looks like another line than the sheet says."""
-    rows = study.warehouse.read("sample_identity")
-    wrong = rows.loc[rows["status"] == "mismatch"]
-    return outcome(
-        [f"{row.sample_id}: {row.rule} {row.observed}, expected {row.expected}" for row in wrong.itertuples()],
-        severity=WARN,
-        expected="no identity rule is broken",
-        checked=len(rows),
-    )
+def replicates_correlate(study: StudyResource) -> dg.AssetCheckResult:
+    """Replicates of one line, treatment, dose and time are alike (Spearman, thresholds of the study)."""
+    offenders, rows = _against_identity(study, of_replicates=True)
+    return outcome(offenders, severity=WARN, expected="the thresholds of replicate_spearman", samples=rows)
+
+
+@dg.asset_check(asset="sample_identity")
+def samples_are_what_the_sheet_says(study: StudyResource) -> dg.AssetCheckResult:
+    """No sample looks like another line, arm or sample than the sheet says."""
+    offenders, rows = _against_identity(study, of_replicates=False)
+    return outcome(offenders, severity=WARN, expected="no identity rule is broken", checked=rows)
 
 
 CHECKS = [
@@ -151,6 +152,7 @@ CHECKS = [
     no_sample_is_empty,
     every_sample_entered_the_count_matrix,
     size_factors_are_moderate,
+    treated_samples_respond_alike,
     replicates_correlate,
-    samples_are_the_declared_lines,
+    samples_are_what_the_sheet_says,
 ]

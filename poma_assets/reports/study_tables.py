@@ -118,7 +118,7 @@ def _worst_identity(identity: pd.DataFrame) -> dict[str, Row]:
         row = {str(k): v for k, v in record.items()}
         name, status = str(row["sample_id"]), str(row["status"])
         # A rule that could not be assessed says less than one that matched.
-        rank = {"mismatch": 0, "match": 1}.get(status, 2)
+        rank = {"mismatch": 0, "warn": 1, "match": 2}.get(status, 3)
         if name not in worst or rank < worst[name]["rank"]:
             worst[name] = row | {"rank": rank}
     return worst
