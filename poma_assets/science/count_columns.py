@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from poma_assets.science.count_validation import transposed
 from poma_assets.science.errors import CountsError
 from poma_assets.science.tables import listing
 from poma_assets.science.whole_number_table import separator_of, significant_lines, split_cells
@@ -34,6 +35,7 @@ ESTIMATES = {
 }
 """Header, up to further columns, of tables of estimated counts per gene: the program and its column of counts."""
 _TRANSCRIPT_HEADERS = {"target_id": "kallisto's abundance.tsv", "transcript_id": "a table as RSEM's isoforms.results"}
+_ENSEMBL_GENE = re.compile(r"ENS[A-Z]*G\d{11}")
 _TRANSCRIPT_ID = re.compile(r"ENS[A-Z]*T\d{11}.*|[NX][MR]_\d+.*")
 
 
@@ -62,7 +64,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(text: str, source: str) -> Layout:
-    """Find ids, symbols and samples in the header of a matrix; ``CountsError`` if there is no sample."""
+    """Find ids, symbols and samples in the header of a matrix; ``CountsError`` without samples or if transposed."""
     lines = significant_lines(text, source)
     first_line, header = lines[0]
     separator = separator_of(header)
@@ -81,6 +83,8 @@ def layout_of(text: str, source: str) -> Layout:
             found=listing(names),
             expected="a column of gene ids and one column for each sample",
         )
+    if 2 * sum(_ENSEMBL_GENE.match(name) is not None for name in rest) > len(rest):
+        raise transposed(source, listing(row[1][:20].split(separator)[0] for row in lines[1:5]), listing(rest, 4))
     symbols = [name for i, name in enumerate(names) if i != position and name.lower() in _GENE_NAME_COLUMNS]
     return Layout(names, names[position], symbols[:1], rest)
 

@@ -237,13 +237,18 @@ def _refuse_transposed(counts: pd.DataFrame, sample_ids: Sequence[str], source: 
     rows = set(map(str, counts.index))
     in_rows = [name for name in sample_ids if name in rows]
     if 2 * len(in_rows) > len(sample_ids):
-        raise CountsError(
-            "the count matrix is transposed: samples stand in the rows and genes in the columns",
-            where=source,
-            found=f"the samples {listing(in_rows, 4)} in rows; the columns {listing(counts.columns, 4)}",
-            expected="genes in rows and one column for each sample",
-            fix="Turn the table round, in R by t(counts), in a spreadsheet by pasting it transposed",
-        )
+        raise transposed(source, listing(in_rows, 4), listing(counts.columns, 4))
+
+
+def transposed(source: str, rows: str, columns: str) -> CountsError:
+    """The error for a matrix with samples in rows; ``rows`` and ``columns`` are what stands there."""
+    return CountsError(
+        "the count matrix is transposed: samples stand in the rows and genes in the columns",
+        where=source,
+        found=f"the rows {rows}; the columns {columns}",
+        expected="genes in rows and one column for each sample",
+        fix="Turn the table round, in R by t(counts), in a spreadsheet by pasting it transposed",
+    )
 
 
 def _columns_by_file(names: Sequence[str], sample_ids: Sequence[str]) -> dict[str, str]:

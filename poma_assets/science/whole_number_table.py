@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -181,7 +182,7 @@ def _read_cells(
             names=list(columns),
             # Only these are converted: a table of featureCounts has long texts beside them.
             usecols=list(kept),
-            dtype={name: str for name in kept if name not in set(wanted)},
+            dtype=dict.fromkeys(set(kept).difference(wanted), str),
             index_col=False,
             keep_default_na=False,
             na_values={name: list(_MISSING) for name in wanted},
@@ -211,7 +212,7 @@ def _has_comma(cell: str) -> bool:
 
 
 def _check_unique(names: Sequence[str], where: str) -> None:
-    duplicates = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    duplicates = [name for name, times in Counter(names).items() if times > 1]
     if duplicates:
         raise CountsError(
             "a column is there twice",

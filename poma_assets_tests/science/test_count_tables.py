@@ -50,6 +50,14 @@ def test_featurecounts_of_several_samples_is_a_matrix():
         parse_featurecounts(text, source="x")
 
 
+def test_a_transposed_matrix_is_named_by_its_ensembl_ids():
+    text = "sample\tENSG00000137265.16\tENSG00000136997.22\tENSG00000133703\nS1\t17\t0\t5\nS2\t2\t1\t0.5\n"
+    with pytest.raises(
+        CountsError, match=r"x: the count matrix is transposed: .* \(found the rows S1, S2; the columns EN"
+    ):
+        parse_count_table(text, source="x")
+
+
 def test_featurecounts_summary():
     text = "Status\tS1.bam\nAssigned\t22\nUnassigned_Unmapped\t0\nUnassigned_NoFeatures\t4\n"
     expected = {"Assigned": 22, "Unassigned_Unmapped": 0, "Unassigned_NoFeatures": 4}

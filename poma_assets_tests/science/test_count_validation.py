@@ -112,8 +112,8 @@ def test_a_transposed_matrix_is_called_transposed() -> None:
     with pytest.raises(CountsError) as caught:
         align_samples(turned, ["S1", "S2", "S3"], source="m.tsv")
     assert str(caught.value) == (
-        "m.tsv: the count matrix is transposed: samples stand in the rows and genes in the columns (found the samples "
-        "S1, S2, S3 in rows; the columns MYC, IRF4, IKZF1, IKZF3, ... (5 in all); expected genes in rows and one "
+        "m.tsv: the count matrix is transposed: samples stand in the rows and genes in the columns (found the rows S1, "
+        "S2, S3; the columns MYC, IRF4, IKZF1, IKZF3, ... (5 in all); expected genes in rows and one "
         "column for each sample). Turn the table round, in R by t(counts), in a spreadsheet by pasting it transposed"
     )
     with pytest.raises(CountsError, match="lacks samples of the sheet"):
