@@ -123,16 +123,7 @@ def formula_matrix(
     import formulaic  # Late, as above.
 
     variables = formula_variables(formula, where=where)
-    unknown = sorted(variables - set(table.columns))
-    if unknown:
-        alike = near_miss(unknown[0], map(str, table.columns))
-        raise unknown_function(formula, unknown[0], where) or DesignError(
-            f"the formula names a column {unknown[0]!r} that the sample sheet has not",
-            where=where,
-            found=repr(formula),
-            expected=f"columns among {listing(table.columns)}",
-            fix=f"Did you mean {alike!r}?" if alike else None,
-        )
+    _require_columns(variables, table, formula, where)
     data = _as_factors(table[sorted(variables)], base_levels or {})
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -161,6 +152,19 @@ def formula_matrix(
     _require_finite(matrix, formula, where)
     slopes = frozenset(name for name in of_numbers if not matrix[name].isin([0.0, 1.0]).all())
     return FormulaMatrix(matrix, factors, slopes)
+
+
+def _require_columns(variables: frozenset[str], table: pd.DataFrame, formula: str, where: str) -> None:
+    unknown = sorted(variables - set(table.columns))
+    if unknown:
+        alike = near_miss(unknown[0], map(str, table.columns))
+        raise unknown_function(formula, unknown[0], where) or DesignError(
+            f"the formula names a column {unknown[0]!r} that the sample sheet has not",
+            where=where,
+            found=repr(formula),
+            expected=f"columns among {listing(table.columns)}",
+            fix=f"Did you mean {alike!r}?" if alike else None,
+        )
 
 
 def _is_number(spec: formulaic.ModelSpec, expression: str) -> bool:
