@@ -41,7 +41,9 @@ BACKGROUND = 400
 MEAN_COUNT = 500.0
 SETS, SET_SIZE = 20, 11
 COMPANIES = {0.0: -1.0, -1.0: 0.0}
-SUB_VERDICTS = ("strong", "plain", "small_effect", "borderline", "underpowered", "absent", "opposite")
+WEAK = "plain, weak by itself"
+SUB_VERDICTS = ("strong", "plain", WEAK, "small_effect", "borderline", "underpowered", "absent", "opposite")
+CONFIRMED = ("strong", "plain", WEAK)
 Cell = tuple[int, float, float, float]
 
 
@@ -125,19 +127,23 @@ def judged(genes: list[str], counts: pd.DataFrame, results: pd.DataFrame, facts:
     response = pd.DataFrame({"judged_gene": genes, "exposure_shown": True})
     hypotheses = hypotheses_on(genes)
     frame = judge_markers(hypotheses, facts, rows, None, counts.loc[genes], counts.sum(), empty, empty, response, None)
-    return list(frame.set_index("gene_symbol").loc[genes, "sub_verdict"])
+    rows = frame.set_index("gene_symbol").loc[genes]
+    weak = rows["label"].eq("weak_by_itself") & rows["sub_verdict"].eq("plain")
+    return list(rows["sub_verdict"].mask(weak, WEAK))
 
 
 def print_errors(counted: dict[Cell, Counter[str]]) -> None:
     pairs = [f"{what}, others 0 | others -1" for what in ("confirmed at 0", "contradicted at -1", "confirmed at -1")]
+    pairs[0] += " | of these not labelled weak"
     print("| replicates | dispersion | " + " | ".join(pairs) + " | confirmed at -0.585, others too |")
-    print("|---:" * 9 + "|")
+    print("|---:" * 10 + "|")
     for n in REPLICATES:
         for dispersion in DISPERSIONS:
-            cells = [rate(counted[n, dispersion, 0.0, other], "strong", "plain") for other in (0.0, -1.0)]
+            cells = [rate(counted[n, dispersion, 0.0, other], *CONFIRMED) for other in (0.0, -1.0)]
+            cells.append(rate(counted[n, dispersion, 0.0, -1.0], "strong", "plain"))
             cells += [rate(counted[n, dispersion, -1.0, other], "absent", "opposite") for other in (0.0, -1.0)]
-            cells += [rate(counted[n, dispersion, -1.0, other], "strong", "plain") for other in (0.0, -1.0)]
-            cells.append(rate(counted[n, dispersion, -0.585, -0.585], "strong", "plain"))
+            cells += [rate(counted[n, dispersion, -1.0, other], *CONFIRMED) for other in (0.0, -1.0)]
+            cells.append(rate(counted[n, dispersion, -0.585, -0.585], *CONFIRMED))
             print(f"| {n} | {dispersion:g} | " + " | ".join(cells) + " |")
 
 

@@ -68,7 +68,7 @@ class WorkerPool:
             try:
                 outcomes.append(connection.recv())
                 self._idle.append(connection)
-            except EOFError:
+            except (EOFError, ConnectionError):
                 self._workers.pop(connection).join()
                 message = "its worker process was killed (out of memory?); run `poma run` again to continue"
                 outcomes.append(RunOutcome(task.run_id, False, (("worker", message),)))
@@ -106,7 +106,7 @@ def _work(connection: Connection, study_root: str, threads: int, log: str) -> No
     while True:
         try:
             task = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             return
         if task is None:
             return

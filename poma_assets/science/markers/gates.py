@@ -172,8 +172,11 @@ def sample_problems(
     for row in identity.to_dict("records"):
         if row["sample_id"] in samples and row["status"] == "mismatch":
             likelier = row["likelier_line"] if isinstance(row["likelier_line"], str) else ""
-            text = f"{row['sample_id']} is not as declared: {row['rule']} shows {row['observed']}, "
-            text += f"expected {row['expected']}" + (f" (fits {likelier} better)" if likelier else "")
+            # Rules about arms say what the sample looks like, the others what a rule shows.
+            looks = str(row["observed"]).startswith("like ")
+            text = f"{row['sample_id']} is not as declared: {'it looks' if looks else str(row['rule']) + ' shows'} "
+            better = f" (fits {likelier} better)" if likelier else ""
+            text += f"{row['observed']}, expected {row['expected']}{better}"
             lifted = _override(overrides, row["sample_id"], (row["rule"], IDENTITY_METRIC))
             (overridden if lifted else blocking).append(text + lifted)
     for row in sample_quality.to_dict("records"):
