@@ -16,10 +16,12 @@ from poma_assets.assets.reference import reference_file
 from poma_assets.resources import StudyResource
 from poma_assets.science.contrasts import contrasts_frame
 from poma_assets.science.design_doctor import DesignReport, common_findings, examine_design
+from poma_assets.science.enrichment.gene_identifiers import MappedCollection
 from poma_assets.science.errors import DesignError, StorageError
+from poma_assets.science.markers.hypotheses import Hypotheses
 from poma_assets.science.markers.hypothesis_warnings import hypothesis_warnings
 from poma_assets.storage.gene_set_cache import cached_gene_sets, is_intact
-from poma_assets.storage.package_data import read_gene_ids, read_gene_sets
+from poma_assets.storage.package_data import read_gene_ids
 from poma_assets.tools.command import require_tool
 
 _LEAST_FREE_BYTES = 200 * 1024**2
@@ -59,7 +61,8 @@ def check_study(study: StudyResource) -> list[CheckLine]:
     _check_results_folder(study.study.results_dir)
     lanes = len(sheet.units)
     lines.append(f"sample sheet: {len(sheet.samples)} samples in {lanes} sequencing units, every file is there")
-    sets = [read_gene_sets(name, study.study.root) for name in config.gene_sets]
+    mapped = study_collections(study)
+    sets = [one.collection for one in mapped]
     lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
     hypotheses = read_hypotheses(study)
     lines.append(f"hypotheses: {len(hypotheses.table)} ({hypotheses.version})")
@@ -76,7 +79,8 @@ def check_study(study: StudyResource) -> list[CheckLine]:
         warnings += [CheckLine("warning", note) for note in matrix.notes]
     elif sheet.units["counts"].notna().any():
         warnings += [CheckLine("warning", note) for note in examine_given_samples(study)]
-    warnings += [CheckLine("warning", text) for text in (*_odd_hypotheses(study), *_foreign_organism(study))]
+    odd = _odd_hypotheses(study, hypotheses) + _foreign_organism(study, mapped)
+    warnings += [CheckLine("warning", text) for text in odd]
     if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
         paths = [reference_file(study, key) for key in ("genome", "annotation")]
         names = " and ".join(path.name for path in paths)
@@ -98,15 +102,15 @@ def require_sound(study: StudyResource) -> None:
         raise DesignError("; ".join(errors), fix="`poma check` shows all contrasts; mend or delete these")
 
 
-def _odd_hypotheses(study: StudyResource) -> list[str]:
+def _odd_hypotheses(study: StudyResource, hypotheses: Hypotheses) -> list[str]:
     """Hypotheses of the study's own table that can hardly be meant."""
     if study.study.hypotheses_path is None:
         return []
     contexts = study.sheet.samples["cell_context"].dropna().unique()
-    return hypothesis_warnings(read_hypotheses(study), read_gene_ids(), list(contexts))
+    return hypothesis_warnings(hypotheses, read_gene_ids(), list(contexts))
 
 
-def _foreign_organism(study: StudyResource) -> list[str]:
+def _foreign_organism(study: StudyResource, collections: list[MappedCollection]) -> list[str]:
     """Settings that fit human cells in a study of another organism, and gene sets that do not fit the genes."""
     config, lines = study.study.config, []
     if config.organism != "human" and config.profile == "human_poly_a":
@@ -116,7 +120,7 @@ def _foreign_organism(study: StudyResource) -> list[str]:
         )
     n_genes = len(study.warehouse.read("genes", columns=["gene_id"]))
     if n_genes:
-        for mapped in study_collections(study):
+        for mapped in collections:
             if mapped.n_mapped < _FITTING_SHARE * min(mapped.n_genes, n_genes) and mapped.note:
                 lines.append(f"gene sets: {mapped.note}")
     return lines

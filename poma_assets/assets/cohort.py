@@ -37,9 +37,10 @@ def read_counts(study: StudyResource, samples: list[str] | None = None) -> pd.Da
 def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
     counter = study.study.config.counter
     where = {"sample_id": included, "counter": [counter, "given"]}
-    rows = study.warehouse.read("gene_counts", where, columns=["sample_id", "gene_id"])
-    compare_genes({str(sample): pd.Index(part) for sample, part in rows.groupby("sample_id")["gene_id"]})
-    counts = study.warehouse.read_matrix("gene_counts", value="count", where=where)
+    counts = study.warehouse.read_matrix("gene_counts", value="count", where=where, fill=float("nan"))
+    counted = counts.notna()
+    if not counted.to_numpy().all():
+        compare_genes({str(sample): counts.index[counted[sample]] for sample in counts.columns})
     missing = [name for name in included if name not in counts.columns]
     if missing:
         raise CountsError(
@@ -47,7 +48,7 @@ def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
             found=", ".join(missing),
             fix="Run `poma run`, which counts them; or set `counter:` in poma.yaml back.",
         )
-    return counts
+    return counts.fillna(0).astype("int64")
 
 
 def read_overrides(study: StudyResource) -> pd.DataFrame | None:

@@ -125,12 +125,14 @@ def _deseq2_results(
     fit: Deseq2Fit, design: Design, counts: pd.DataFrame, compared_samples: tuple[str, ...], alpha: float
 ) -> pd.DataFrame:
     """Wald test of the contrast, or the likelihood-ratio test against its reduced design, with shrunken effects."""
-    weights, of = design.weights, {"compared_samples": compared_samples}
+    weights = design.weights
     if design.reduced is None:
-        results = wald_test(fit, weights, alpha=alpha, **of).assign(test="wald")
+        results = wald_test(fit, weights, alpha=alpha, compared_samples=compared_samples).assign(test="wald")
     else:
-        results = likelihood_ratio_test(fit, counts, design.reduced, weights, alpha=alpha, **of).assign(test="lrt")
-    shrunken = shrink_deseq2(counts, design.matrix, fit, weights, **of)
+        results = likelihood_ratio_test(
+            fit, counts, design.reduced, weights, alpha=alpha, compared_samples=compared_samples
+        ).assign(test="lrt")
+    shrunken = shrink_deseq2(counts, design.matrix, fit, weights, compared_samples=compared_samples)
     return results.assign(shrunken_log2_fold_change=shrunken, dispersion=fit.map_dispersion)
 
 

@@ -11,10 +11,8 @@ from poma_assets.partitions import SAMPLES
 from poma_assets.reports.design_figure import design_figure
 from poma_assets.reports.figures import markdown_image
 from poma_assets.resources import Files, StudyResource
-from poma_assets.science.contrasts import Contrast, contrasts_frame
-from poma_assets.science.design import build_design
+from poma_assets.science.contrasts import contrasts_frame
 from poma_assets.science.design_doctor import DesignReport, examine_design
-from poma_assets.science.errors import DesignError
 from poma_assets.science.fastqc_report import parse_fastqc_data
 from poma_assets.science.trimming_reports import parse_cutadapt_json, parse_fastp_json
 from poma_assets.storage.staging import staged_directory
@@ -45,21 +43,12 @@ def examine_designs(study: StudyResource) -> list[DesignReport]:
     return [examine_design(contrast, table, vehicle=vehicle) for contrast in study.contrasts.values()]
 
 
-def _effect(study: StudyResource, contrast: Contrast) -> str:
-    """What the fold change means; a design that cannot be built counts as a difference, and its finding says why."""
-    try:
-        design = build_design(contrast, study.sheet.design_table(), study.study.config.vehicle)
-    except DesignError:
-        return "difference"
-    return "slope" if design.effect_is_slope else "difference"
-
-
 @pipeline_asset(kinds={"csv", "duckdb"}, deps=["sample_sheet"], code_version="2")
 def contrast_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The declared contrasts with the design doctor's findings. Positive fold change is higher in the target."""
     frame = contrasts_frame(list(study.contrasts.values()), study.sheet, study.study.config.vehicle)
-    frame["effect"] = [_effect(study, contrast) for contrast in study.contrasts.values()]
     reports = examine_designs(study)
+    frame["effect"] = ["slope" if report.effect_is_slope else "difference" for report in reports]
     findings = [
         (report.contrast_id, finding.severity, finding.code, finding.sentence)
         for report in reports

@@ -66,6 +66,8 @@ class DesignReport:
         that count positively are ``target``, those that count negatively ``reference``.
     findings
         Errors, then warnings, then notes.
+    effect_is_slope
+        As in `design.Design`; False where the design cannot be estimated.
     """
 
     contrast_id: str
@@ -82,6 +84,7 @@ class DesignReport:
     groups: pd.DataFrame
     roles: pd.Series
     findings: tuple[Finding, ...]
+    effect_is_slope: bool
 
     @property
     def severity(self) -> Severity | None:
@@ -286,6 +289,7 @@ def _report(
         groups=sample_groups(table, factors, roles),
         roles=roles,
         findings=tuple(sorted(dict.fromkeys(findings), key=lambda finding: order.index(finding.severity))),
+        effect_is_slope=model is not None and model.effect_is_slope and all(f.severity != "error" for f in findings),
     )
 
 

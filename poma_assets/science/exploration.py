@@ -99,12 +99,13 @@ def sample_distances(values: pd.DataFrame, log_cpm: pd.DataFrame) -> pd.DataFram
             "sample_id": np.repeat(samples, len(samples)),
             "other_sample_id": np.tile(samples, len(samples)),
             "euclidean_distance": distances.ravel(),
-            "spearman": _spearman(_finite(log_cpm[values.columns])).ravel(),
+            "spearman": spearman(_finite(log_cpm[values.columns])).ravel(),
         }
     )
 
 
-def _spearman(matrix: np.ndarray) -> np.ndarray:
+def spearman(matrix: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation of all pairs of columns (samples) over the genes seen in any; NaN if flat."""
     seen = matrix[(matrix != 0).any(axis=1)]
     ranks = rankdata(seen, axis=0)
     centred = ranks - ranks.mean(axis=0)

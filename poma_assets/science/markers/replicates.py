@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
+from poma_assets.science import exploration
 from poma_assets.science.markers.identity import IDENTITY_COLUMNS
 from poma_assets.science.quality_gates import read_rule
 
@@ -43,11 +43,8 @@ def replicate_groups(samples: pd.DataFrame) -> pd.Series:
 
 
 def spearman(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return Spearman's correlation of all pairs of samples over the genes seen in any of them; NaN for a flat one."""
-    values = counts.to_numpy(dtype=float)
-    ranks = rankdata(values[(values > 0).any(axis=1)], axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = np.atleast_2d(np.corrcoef(ranks, rowvar=False))
+    """Return Spearman's correlation of all pairs of samples, named by sample; NaN for a flat one."""
+    correlation = exploration.spearman(counts.to_numpy(dtype=float))
     return pd.DataFrame(correlation, index=counts.columns, columns=counts.columns)
 
 
