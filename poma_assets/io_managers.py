@@ -19,7 +19,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
     study: dg.ResourceDependency[StudyResource]
 
     def handle_output(self, context: dg.OutputContext, obj: StoredStep) -> None:
-        """Replace this asset partition's rows and file records, all at once."""
+        """Replace this asset partition's rows and file records, all at once; of an unchanged step they stay."""
+        if obj.output is None:
+            return
         asset = context.asset_key.path[-1]
         self.study.warehouse.write(
             obj.output,

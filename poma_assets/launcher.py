@@ -1,7 +1,9 @@
 """`poma run`: what is stale runs, as real Dagster runs, as many at once as cores and memory allow."""
 
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,39 +13,25 @@ import psutil
 from dagster._core.utils import make_new_run_id
 
 from poma_assets.definitions import build_definitions
-from poma_assets.jobs import COHORT_ASSETS, DEFAULT_SAMPLE_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
-from poma_assets.planning import AssetNode, StaleStep, StepIndex, stale_steps
+from poma_assets.phases import Phase, nodes_in_use, phases_after, phases_until
+from poma_assets.planning import AssetNode, StaleStep, stale_steps
 from poma_assets.resources import StudyResource
-from poma_assets.runs import RunTask
+from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder
-from poma_assets.vocabulary import CONTRAST_ASSETS, LAUNCHER_TAG, SAMPLE_ASSETS
-from poma_assets.worker_pool import WorkerPool
+from poma_assets.time_left import TimeLeft
+from poma_assets.vocabulary import LAUNCHER_TAG
+from poma_assets.worker_pool import KILLED, WorkerPool
 
-_POLL_S = 0.4
+_POLL_S = 0.2
+_LOOK_S = 1.0
+"""How often the event log is asked for new steps and for runs that somebody ended in the UI."""
+
 _STAR_EXTRA_BYTES = 2 * 1024**3
 _MEMORY_SHARE = 0.85
-_READ_STEPS = frozenset(SAMPLE_ASSETS) - {"gene_counts", "sample_quality"}
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One stage of a run of the whole study: a job and the assets it may run."""
-
-    title: str
-    job_name: str
-    assets: tuple[str, ...]
-
-
-PHASES = (
-    Phase("reference", "prepare_reference", REFERENCE_ASSETS),
-    Phase("samples", "process_sample", DEFAULT_SAMPLE_ASSETS),
-    Phase("htseq", "count_sample_with_htseq", ("htseq_counts",)),
-    Phase("cohort", "analyse_cohort", COHORT_ASSETS),
-    Phase("contrasts", "analyse_contrast", CONTRAST_ASSETS),
-    Phase("reports", "publish_reports", REPORT_ASSETS),
-)
+_UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+_ENDED_BY_USER = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 
 class Progress(Protocol):
@@ -55,8 +43,11 @@ class Progress(Protocol):
     def started(self, label: str, asset: str) -> None:
         """A step of a run has begun."""
 
-    def finished(self, label: str, failures: Sequence[tuple[str, str]]) -> None:
-        """A run has ended."""
+    def finished(self, title: str, label: str, failures: Sequence[tuple[str, str]]) -> None:
+        """A run of a phase has ended."""
+
+    def left(self, seconds: float | None) -> None:
+        """How long the rest of the phases that have begun will take; None if it cannot be said."""
 
     def stopping(self) -> None:
         """The launch was interrupted; the programs that are running are being ended."""
@@ -68,6 +59,7 @@ class Summary:
 
     runs: int = 0
     steps: int = 0
+    unchanged: int = 0
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     not_reached: list[str] = field(default_factory=list)
 
@@ -77,33 +69,30 @@ class Summary:
         return not self.failures and not self.not_reached
 
 
-def asset_nodes(*, htseq: bool) -> list[AssetNode]:
-    """The graph in topological order, with or without ``htseq_counts``."""
-    graph = build_definitions().resolve_asset_graph()
-    nodes = []
-    for key in graph.toposorted_asset_keys:
-        node = graph.get(key)
-        parents = tuple(sorted(parent.path[-1] for parent in node.parent_keys))
-        nodes.append(AssetNode(key.path[-1], node.code_version or "", parents))
-    return [node for node in nodes if htseq or node.name != "htseq_counts"]
+@dataclass
+class _Queue:
+    """The phases still to come, and the tasks of those that have begun."""
+
+    pending: list[Phase]
+    waiting: deque[tuple[Phase, RunTask]] = field(default_factory=deque)
+    phase_of: dict[str, Phase] = field(default_factory=dict)
+    """Run id -> phase, of the tasks under way."""
+
+    def ready(self) -> Phase | None:
+        """A phase whose predecessors have all ended."""
+        unfinished = {phase.title for phase in (*self.pending, *self.phase_of.values(), *(p for p, _ in self.waiting))}
+        return next((phase for phase in self.pending if unfinished.isdisjoint(phase.after)), None)
+
+    def drop(self, titles: Collection[str]) -> list[str]:
+        """Give up phases; return the titles of those that had not begun."""
+        dropped = [phase.title for phase in self.pending if phase.title in titles]
+        self.pending = [phase for phase in self.pending if phase.title not in titles]
+        return dropped
 
 
 def needed_nodes(study: StudyResource, *, htseq: bool = False) -> list[AssetNode]:
-    """The part of the graph that this study uses: one that begins at the counts has no reads and no reference."""
-    config = study.study.config
-    # Counts by htseq that were once asked for are kept up to date.
-    asked_before = bool(StepIndex.read(study, ["htseq_counts"]).fingerprints)
-    nodes = asset_nodes(htseq=htseq or asked_before or config.counter == "htseq")
-    left_out: set[str] = set()
-    if config.count_matrix:
-        left_out |= set(SAMPLE_ASSETS) - {"sample_quality"} | {"multiqc_report"}
-    elif study.sheet.units["counts"].notna().all():
-        left_out |= _READ_STEPS | {"multiqc_report"}
-    if left_out:
-        left_out.add("star_index")
-        if study.study.annotation_path is None:
-            left_out |= {"genome", "annotation"}
-    return [node for node in nodes if node.name not in left_out]
+    """The part of the graph that this study uses, as in `phases.nodes_in_use`."""
+    return nodes_in_use(build_definitions().resolve_asset_graph(), study, htseq=htseq)
 
 
 class Launcher:
@@ -112,56 +101,57 @@ class Launcher:
     def __init__(self, study: StudyResource, progress: Progress, *, jobs: int | None = None) -> None:
         self._study = study
         self._progress = progress
-        self._jobs = jobs
+        self._jobs = jobs or os.cpu_count() or 1
         self._instance = dg.DagsterInstance.get()
-        self._pool: WorkerPool | None = None
-        self._pool_threads = 0
+        self._pool = WorkerPool(study_root=study.study.root, log_dir=study.study.results_dir / "logs")
         self._summary = Summary()
+        self._labels: dict[str, str] = {}
         self._steps_seen: dict[str, int] = {}
+        self._affordable = self._jobs
+        self._stopped: set[str] = set()
+        self._next_look = 0.0
 
-    def run(self, *, samples: Iterable[str] | None = None, until: str | None = None, htseq: bool = False) -> Summary:
+    def run(
+        self,
+        *,
+        samples: Iterable[str] | None = None,
+        leave_out: Collection[str] = (),
+        until: str = "reports",
+        htseq: bool = False,
+    ) -> Summary:
         """Run what is stale, phase by phase.
 
         Parameters
         ----------
         samples
             Only these samples' own steps (and everything after them); None for all.
+        leave_out
+            Samples whose own steps are not tried.
         until
             Title of the last phase to run.
         htseq
             Count by htseq-count too.
         """
         study = self._study
-        lock = study.study.results_dir / ".run.lock"
+        lock = run_lock(study)
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
-            self._close_killed_runs()
+            close_runs_of_gone_launchers(self._instance)
             synchronise(self._instance, SAMPLES, list(study.sheet.samples["sample_id"]))
             synchronise(self._instance, CONTRASTS, list(study.contrasts))
+            self._nodes = needed_nodes(study, htseq=htseq)
+            self._samples = set(study.sheet.samples["sample_id"] if samples is None else samples) - set(leave_out)
+            self._time_left = TimeLeft.from_history(study)
             try:
-                for phase in PHASES:
-                    self._run_phase(phase, set(samples) if samples is not None else None, htseq=htseq)
-                    if phase.title == until or self._summary.not_reached:
-                        break
+                self._execute(_Queue(list(phases_until(until))))
             except BaseException:
-                unfinished = self._pool.running if self._pool is not None else []
+                unfinished = self._pool.running
                 self._progress.stopping()
-                self._close_pool(interrupt=True)
+                self._pool.close(interrupt=True)
                 self._close_interrupted_runs(task.run_id for task in unfinished)
                 raise
-            self._close_pool()
+            self._pool.close()
         return self._summary
-
-    def _close_killed_runs(self) -> None:
-        """Runs of a launcher that was killed are still 'started' in the instance: say that they failed."""
-        unfinished = [
-            dg.DagsterRunStatus.STARTED,
-            dg.DagsterRunStatus.STARTING,
-            dg.DagsterRunStatus.NOT_STARTED,
-        ]
-        for run in self._instance.get_runs(dg.RunsFilter(statuses=unfinished)):
-            if LAUNCHER_TAG in run.tags and not psutil.pid_exists(int(run.tags[LAUNCHER_TAG])):
-                self._instance.report_run_failed(run, "The launcher of this run was killed.")
 
     def _close_interrupted_runs(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
@@ -169,89 +159,125 @@ class Launcher:
             if run is not None and not run.is_finished:
                 self._instance.report_run_canceled(run, message="`poma run` was interrupted.")
 
-    def _run_phase(self, phase: Phase, samples: set[str] | None, *, htseq: bool) -> None:
-        # Earlier phases have had their chance: what they left behind shows in the data versions of their steps.
-        nodes = [node for node in needed_nodes(self._study, htseq=htseq) if node.name in phase.assets]
-        stale = stale_steps(nodes, self._study)
-        if samples is not None and phase.title in ("samples", "htseq"):
-            stale = [step for step in stale if step.partition in samples]
-        tasks = self._tasks(phase, stale)
-        if not tasks:
-            return
-        self._progress.phase(phase.title, len(tasks))
-        failures_before = len(self._summary.failures)
-        self._execute(tasks)
-        if phase.title in ("reference", "cohort") and len(self._summary.failures) > failures_before:
-            self._summary.not_reached += [later.title for later in PHASES[PHASES.index(phase) + 1 :]]
-
-    def _tasks(self, phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:
-        by_partition: dict[str, list[str]] = {}
-        for step in stale:
-            by_partition.setdefault(step.partition, []).append(step.asset)
-        return [
-            RunTask(make_new_run_id(), phase.job_name, partition, tuple(names), os.getpid())
-            for partition, names in by_partition.items()
-        ]
-
-    def _execute(self, tasks: list[RunTask]) -> None:
-        pool = self._ready_pool(len(tasks))
-        waiting, labels = list(tasks), {task.run_id: task.partition or "all" for task in tasks}
-        while waiting or pool.running:
-            while waiting and pool.has_idle:
-                pool.submit(waiting.pop(0))
-            for outcome in pool.finished(_POLL_S):
-                self._summary.runs += 1
-                self._tell_steps([task for task in tasks if task.run_id == outcome.run_id], labels)
-                self._progress.finished(labels[outcome.run_id], outcome.failures)
-                self._summary.failures += [(labels[outcome.run_id], *failure) for failure in outcome.failures]
-                if not outcome.succeeded and not outcome.failures:
-                    self._summary.failures.append((labels[outcome.run_id], "run", "it did not succeed; see `poma ui`"))
-            self._tell_steps(pool.running, labels)
-            if not pool.alive:
-                self._summary.failures.append(("all", "workers", "all worker processes were killed"))
+    def _execute(self, queue: _Queue) -> None:
+        while True:
+            while (phase := queue.ready()) is not None:
+                queue.pending.remove(phase)
+                queue.waiting += [(phase, task) for task in self._begin(phase)]
+            if not queue.waiting and not queue.phase_of:
                 return
+            self._submit(queue)
+            for outcome in self._pool.finished(_POLL_S):
+                self._settle(outcome, queue)
+            self._look()
 
-    def _tell_steps(self, tasks: Iterable[RunTask], labels: dict[str, str]) -> None:
-        for task in tasks:
-            records = self._instance.all_logs(task.run_id, of_type=dg.DagsterEventType.STEP_START)
-            seen = self._steps_seen.get(task.run_id, 0)
-            for record in records[seen:]:
-                name = (record.step_key or "").split("__")[-1]
-                if name in task.assets:
-                    self._summary.steps += 1
-                    self._progress.started(labels[task.run_id], name)
-            self._steps_seen[task.run_id] = len(records)
+    def _begin(self, phase: Phase) -> list[RunTask]:
+        # Earlier phases have had their chance: what they left behind shows in the data versions of their steps.
+        stale = stale_steps([node for node in self._nodes if node.name in phase.assets], self._study)
+        if phase.title in ("samples", "htseq"):
+            stale = [step for step in stale if step.partition in self._samples]
+        tasks = _tasks(phase, stale)
+        if tasks:
+            self._labels |= {task.run_id: task.partition or "all" for task in tasks}
+            self._affordable = self._affordable_jobs()
+            self._progress.phase(phase.title, len(tasks))
+        return tasks
 
-    def _ready_pool(self, tasks: int) -> WorkerPool:
-        """A pool as large as this phase can use; the workers of a smaller one are replaced."""
-        wanted = min(tasks, self._jobs or self._affordable_jobs())
-        if self._pool is not None and (self._pool.alive < wanted or self._threads_of(wanted) != self._pool_threads):
-            self._close_pool()
-        if self._pool is None:
-            self._pool_threads = self._threads_of(wanted)
-            self._pool = WorkerPool(
-                wanted,
-                study_root=self._study.study.root,
-                threads=self._pool_threads,
-                log_dir=self._study.study.results_dir / "logs",
-            )
-        return self._pool
+    def _submit(self, queue: _Queue) -> None:
+        """Give waiting tasks to workers, as many as cores allow, and memory for those that hold a genome."""
+        while queue.waiting and len(queue.phase_of) < self._jobs:
+            phase, task = queue.waiting[0]
+            if phase.title == "samples" and self._running_of(phase, queue) >= self._affordable:
+                return
+            queue.waiting.popleft()
+            self._pool.grow(min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting)))
+            at_once = min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting))
+            threaded = RunTask(**{**vars(task), "threads": max(1, (os.cpu_count() or 1) // at_once)})
+            self._pool.submit(threaded)
+            queue.phase_of[task.run_id] = phase
+            self._time_left.started(threaded)
 
     @staticmethod
-    def _threads_of(workers: int) -> int:
-        return max(1, (os.cpu_count() or 1) // workers)
+    def _running_of(phase: Phase, queue: _Queue) -> int:
+        return sum(running.title == phase.title for running in queue.phase_of.values())
+
+    def _settle(self, outcome: RunOutcome, queue: _Queue) -> None:
+        """Book a run that has ended, and give up what cannot be right without it."""
+        phase, label = queue.phase_of.pop(outcome.run_id), self._labels[outcome.run_id]
+        failures = list(outcome.failures)
+        if ("worker", KILLED) in failures:
+            failures = [("worker", self._close_dead_run(outcome.run_id))]
+        elif not outcome.succeeded and not failures:
+            failures = [("run", "it did not succeed; see `poma ui`")]
+        self._tell_steps(outcome.run_id)
+        self._summary.runs += 1
+        self._summary.unchanged += outcome.unchanged
+        self._summary.steps -= outcome.unchanged
+        self._summary.failures += [(label, *failure) for failure in failures]
+        self._progress.finished(phase.title, label, failures)
+        self._time_left.finished(outcome.run_id)
+        self._progress.left(self._time_left.seconds([task for _, task in queue.waiting], self._jobs))
+        if failures and phase.required:
+            self._summary.not_reached += queue.drop(phases_after({phase.title}))
+
+    def _close_dead_run(self, run_id: str) -> str:
+        """Say in the run history how a run ended whose process is gone; return the same for people."""
+        run = self._instance.get_run_by_id(run_id)
+        if run_id in self._stopped:
+            return "it was terminated in the Dagster UI"
+        if run is not None and not run.is_finished:
+            self._instance.report_run_failed(run, KILLED)
+        return KILLED
+
+    def _look(self) -> None:
+        """Tell which steps have begun, and end the runs that somebody terminated in the UI."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LOOK_S
+        for task in self._pool.running:
+            self._tell_steps(task.run_id)
+            run = self._instance.get_run_by_id(task.run_id)
+            if run is not None and run.status in _ENDED_BY_USER and task.run_id not in self._stopped:
+                self._stopped.add(task.run_id)
+                self._pool.stop(task.run_id)
+
+    def _tell_steps(self, run_id: str) -> None:
+        records = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START)
+        seen = self._steps_seen.get(run_id, 0)
+        for record in records[seen:]:
+            name = (record.step_key or "").split("__")[-1]
+            if name in {node.name for node in self._nodes}:
+                self._summary.steps += 1
+                self._progress.started(self._labels[run_id], name)
+        self._steps_seen[run_id] = len(records)
 
     def _affordable_jobs(self) -> int:
-        """Cores, or as many genome indices as fit into the memory that is free."""
+        """As many samples at once as genome indices fit into the memory that is free."""
         parameters = self._study.files("star_index").get("parameters")
         needed = _STAR_EXTRA_BYTES + (_folder_bytes(parameters.parent) if parameters else 0)
-        memory = int(psutil.virtual_memory().available * _MEMORY_SHARE) // needed
-        return max(1, min(os.cpu_count() or 1, memory))
+        return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // needed)
 
-    def _close_pool(self, *, interrupt: bool = False) -> None:
-        if self._pool is not None:
-            self._pool.close(interrupt=interrupt)
-            self._pool = None
+
+def run_lock(study: StudyResource) -> Path:
+    """The lock file that a launch holds while it is at work: one launch a study."""
+    return study.study.results_dir / ".run.lock"
+
+
+def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:
+    """Runs of a launcher that was killed are still 'started' in the instance: say that they failed."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+        if LAUNCHER_TAG in run.tags and is_gone(run.tags[LAUNCHER_TAG]):
+            instance.report_run_failed(run, "The launcher of this run was killed.")
+
+
+def _tasks(phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:
+    by_partition: dict[str, list[str]] = {}
+    for step in stale:
+        by_partition.setdefault(step.partition, []).append(step.asset)
+    return [
+        RunTask(make_new_run_id(), phase.job_name, partition, tuple(names), this_process())
+        for partition, names in by_partition.items()
+    ]
 
 
 def _folder_bytes(folder: Path) -> int:

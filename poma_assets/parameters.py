@@ -10,6 +10,7 @@ from typing import Any
 
 from poma_assets.resources import StudyResource
 from poma_assets.science.contrasts import select_samples
+from poma_assets.sequencing_units import outdated_samples, unit_digests
 from poma_assets.storage.package_data import data_file, gene_set_path
 from poma_assets.tools.versions import tool_version
 
@@ -33,9 +34,7 @@ def gene_set_digests(study: StudyResource) -> dict[str, str]:
 
 def sample_row(study: StudyResource, sample: str) -> dict[str, Any]:
     """The sample's row of the table ``samples``."""
-    samples = study.sheet.samples
-    row = samples.loc[samples["sample_id"] == sample].iloc[0]
-    return {str(name): value for name, value in row.items()}
+    return study.sample_rows[sample]
 
 
 def _file(name: str, path_of: Callable[[StudyResource], Path | None]) -> _Reader:
@@ -52,7 +51,7 @@ def _tools(*programs: str) -> _Reader:
 
 def _configuration(*names: str) -> _Reader:
     def read(study: StudyResource, partition: str) -> Parameters:
-        values = study.study.config.model_dump(mode="json")
+        values = study.config_values
         return {f"{name} in poma.yaml": values[name] for name in names}
 
     return read
@@ -71,18 +70,15 @@ def _row(*columns: str) -> _Reader:
 
 
 def _units(study: StudyResource, sample: str) -> Parameters:
-    units = study.sheet.units
-    parameters = {}
-    for unit in units.loc[units["sample_id"] == sample].to_dict("records"):
-        for column in ("fastq_1", "fastq_2", "counts"):
-            if isinstance(unit[column], str):
-                digest = study.hashes.sha256(study.study.resolve_unit_path(unit[column]))
-                parameters[f"{column} of unit {unit['unit']} of {sample}"] = digest
-    return parameters
+    return unit_digests(study, sample)
 
 
 def _given_counts(study: StudyResource, sample: str) -> Parameters:
-    return {name: digest for name, digest in _units(study, sample).items() if name.startswith("counts")}
+    return {name: digest for name, digest in unit_digests(study, sample).items() if ": counts" in name}
+
+
+def _outdated_samples(study: StudyResource, partition: str) -> Parameters:
+    return {"samples whose reads changed after they were counted": sorted(outdated_samples(study))}
 
 
 def _design_rows(study: StudyResource, contrast: str) -> Parameters:
@@ -145,6 +141,7 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     ),
     "count_matrix": (
         _sample_names,
+        _outdated_samples,
         _configuration("counter", "round_counts"),
         _file("count matrix", lambda study: study.study.count_matrix_path),
         _file("quality overrides", lambda study: study.study.quality_overrides_path),

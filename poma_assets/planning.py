@@ -13,17 +13,26 @@ from typing import Any
 
 from poma_assets.parameters import parameters_of
 from poma_assets.resources import StudyResource
+from poma_assets.sequencing_units import UNITS_PREFIX
 from poma_assets.storage.step_output import StepOutput
 from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
 
+NEVER_RUN = "never run"
+
 _NAMED_PARTITIONS = 3
+_CAUSE_LENGTH = 20
+_TOLD = (" version", " in poma.yaml")
+"""Parameters whose old and new value are short enough to be told."""
 
 
 @dataclass(frozen=True)
 class StoredStep:
-    """What an asset hands to the IO manager: its output and the record of what it was made from."""
+    """What an asset hands to the IO manager: its output and the record of what it was made from.
 
-    output: StepOutput
+    ``output`` is None for a step that turned out to be up to date: what is stored of it stays.
+    """
+
+    output: StepOutput | None
     fingerprint: str
     data_version: str
     inputs: Mapping[str, Any]
@@ -41,11 +50,16 @@ class AssetNode:
 
 @dataclass(frozen=True)
 class StaleStep:
-    """A step that must run, and why, in words."""
+    """A step that must run, and why, in words.
+
+    ``cause`` identifies what is stored of the step and what it would be made from now, so that nobody tries the same
+    twice by himself; it is empty where the step runs again only because another one does.
+    """
 
     asset: str
     partition: str
     reason: str
+    cause: str = ""
 
 
 @dataclass
@@ -54,31 +68,38 @@ class StepIndex:
 
     fingerprints: dict[tuple[str, str], str] = field(default_factory=dict)
     data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
-    inputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    run_ids: dict[tuple[str, str], str] = field(default_factory=dict)
+    inputs: dict[tuple[str, str], str] = field(default_factory=dict)
     files: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, study: StudyResource, assets: Iterable[str] | None = None) -> "StepIndex":
-        """Read the steps (of some assets) and, when all are asked for, the file records."""
-        where = None if assets is None else {"asset": sorted(assets)}
+    def read(
+        cls, study: StudyResource, assets: Iterable[str] | None = None, partitions: Iterable[str] | None = None
+    ) -> "StepIndex":
+        """Read the steps and file records, of all assets and partitions or of some."""
+        where = {
+            column: sorted(values)
+            for column, values in (("asset", assets), ("partition", partitions))
+            if values is not None
+        }
         index = cls()
-        steps = study.warehouse.read("steps", where)
-        for asset, partition, fingerprint, version, inputs in zip(
-            steps["asset"],
-            steps["partition"],
-            steps["fingerprint"],
-            steps["data_version"],
-            steps["inputs"],
-            strict=True,
-        ):
+        columns = ["asset", "partition", "fingerprint", "data_version", "run_id", "inputs"]
+        steps = study.warehouse.read("steps", where, columns, ordered=False)
+        for asset, partition, fingerprint, version, run_id, inputs in steps.itertuples(index=False):
             key = (asset, partition)
             index.fingerprints[key], index.data_versions[key] = fingerprint, version
-            index.inputs[key] = json.loads(inputs)
-        if assets is None:
-            artefacts = study.warehouse.read("artefacts", columns=["asset", "partition", "path"])
-            for asset, partition, path in artefacts.itertuples(index=False):
-                index.files.setdefault((asset, partition), []).append(path)
+            index.run_ids[key], index.inputs[key] = run_id, inputs
+        artefacts = study.warehouse.read("artefacts", where, ["asset", "partition", "path"], ordered=False)
+        for asset, partition, path in artefacts.itertuples(index=False):
+            index.files.setdefault((asset, partition), []).append(path)
         return index
+
+    @classmethod
+    def around(cls, node: AssetNode, partition: str, study: StudyResource) -> "StepIndex":
+        """Read what one step of ``node`` looks at: itself and its parents."""
+        across = node.name not in SAMPLE_ASSETS and not set(SAMPLE_ASSETS).isdisjoint(node.parents)
+        across |= node.name not in CONTRAST_ASSETS and not set(CONTRAST_ASSETS).isdisjoint(node.parents)
+        return cls.read(study, [node.name, *node.parents], None if across else {partition, ""})
 
 
 def partitions_of(asset: str, study: StudyResource) -> list[str]:
@@ -110,21 +131,36 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def stale_steps(nodes: list[AssetNode], study: StudyResource) -> list[StaleStep]:
+def stale_steps(nodes: list[AssetNode], study: StudyResource, index: StepIndex | None = None) -> list[StaleStep]:
     """Steps that must run, in the order of ``nodes`` (topological), each with its reason.
 
     A step downstream of a stale step is stale too; whether its content changes is known only when it has run.
     """
-    index = StepIndex.read(study)
+    index = StepIndex.read(study) if index is None else index
     stale: list[StaleStep] = []
     keys: dict[str, set[str]] = {node.name: set() for node in nodes}
     for node in nodes:
         for partition in partitions_of(node.name, study):
-            reason = _stale_parent(node, partition, keys) or _reason(node, partition, study, index)
-            if reason:
-                stale.append(StaleStep(node.name, partition, reason))
+            step = stale_step(node, partition, study, index)
+            if step is None and (reason := _stale_parent(node, partition, keys)):
+                step = StaleStep(node.name, partition, reason)
+            if step is not None:
+                stale.append(step)
                 keys[node.name].add(partition)
     return stale
+
+
+def stale_step(node: AssetNode, partition: str, study: StudyResource, index: StepIndex) -> StaleStep | None:
+    """The step, with its reason, if it is stale by itself: never run, or made from other inputs than those of now.
+
+    Large files are looked at by size and time first; the content is read where these leave a doubt, and never for a
+    step that must run anyway.
+    """
+    key = (node.name, partition)
+    with study.hashes.at_a_glance(read_unknown=key in index.fingerprints):
+        inputs = step_inputs(node, partition, study, index)
+    reason = _reason(key, inputs, study, index)
+    return StaleStep(*key, reason, digest([index.run_ids.get(key), inputs])[:_CAUSE_LENGTH]) if reason else None
 
 
 def shares_partitions(parent: str, child: str) -> bool:
@@ -146,13 +182,11 @@ def _stale_parent(node: AssetNode, partition: str, stale: Mapping[str, set[str]]
     return None
 
 
-def _reason(node: AssetNode, partition: str, study: StudyResource, index: StepIndex) -> str | None:
-    key = (node.name, partition)
+def _reason(key: tuple[str, str], inputs: Mapping[str, Any], study: StudyResource, index: StepIndex) -> str | None:
     if key not in index.fingerprints:
-        return "never run"
-    inputs = step_inputs(node, partition, study, index)
+        return NEVER_RUN
     if index.fingerprints[key] != digest(inputs):
-        return _difference(index.inputs.get(key, {}), json.loads(json.dumps(inputs, default=str)))
+        return _difference(json.loads(index.inputs[key]), json.loads(json.dumps(inputs, default=str)))
     for path in index.files.get(key, []):
         if not (study.study.root / path).exists():
             return f"its file {path} is gone"
@@ -162,9 +196,22 @@ def _reason(node: AssetNode, partition: str, study: StudyResource, index: StepIn
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if before.get("code_version") != now["code_version"]:
         return "its code version changed"
-    for kind, word in (("parameters", "changed"), ("upstream", "has new content")):
+    for kind in ("parameters", "upstream"):
         old, new = before.get(kind, {}), now[kind]
         for name in sorted(set(old) | set(new)):
             if old.get(name) != new.get(name):
-                return f"{name} {word}"
+                return _change(name, old.get(name), new.get(name), is_content=kind == "upstream")
     return "its inputs changed"
+
+
+def _change(name: str, old: object, new: object, *, is_content: bool) -> str:
+    """One difference in words: "sequencing_units of S3 changed: fastq_2 has new content", "STAR version changed"."""
+    if name.startswith(UNITS_PREFIX):
+        units, _, column = name.partition(": ")
+        verb = "is new" if old is None else "is no longer there" if new is None else "has new content"
+        return f"{units} changed: {column} {verb}"
+    if is_content:
+        return f"{name} has new content"
+    if isinstance(old, str | int | float) and isinstance(new, str | int | float) and name.endswith(_TOLD):
+        return f"{name} changed from {old} to {new}"
+    return f"{name} changed"

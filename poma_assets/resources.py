@@ -3,8 +3,10 @@
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from poma_assets.config import Study, find_study_root, load_contrasts, load_sample_sheet, load_study
 from poma_assets.science.contrasts import Contrast
@@ -51,6 +53,24 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return load_sample_sheet(self.study)
 
     @cached_property
+    def sample_rows(self) -> dict[str, dict[str, Any]]:
+        """Each sample's row of the table ``samples``."""
+        return {row["sample_id"]: row for row in _records(self.sheet.samples)}
+
+    @cached_property
+    def sample_units(self) -> dict[str, list[dict[str, Any]]]:
+        """Each sample's rows of the table ``sequencing_units``."""
+        units: dict[str, list[dict[str, Any]]] = {}
+        for unit in _records(self.sheet.units):
+            units.setdefault(unit["sample_id"], []).append(unit)
+        return units
+
+    @cached_property
+    def config_values(self) -> dict[str, Any]:
+        """What ``poma.yaml`` says, as JSON-able values."""
+        return self.study.config.model_dump(mode="json")
+
+    @cached_property
     def contrasts(self) -> dict[str, Contrast]:
         """The declared contrasts by id."""
         return {contrast.id: contrast for contrast in load_contrasts(self.study, self.sheet)}
@@ -68,3 +88,7 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def files(self, asset: str, partition: str = "") -> Files:
         """Files that an asset partition keeps, by role."""
         return Files(self.warehouse.files(asset, partition, self.study.root))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

@@ -9,7 +9,7 @@ from dagster_shared.error import SerializableErrorInfo
 from poma_assets.definitions import build_definitions
 from poma_assets.resources import THREADS_VARIABLE, StudyResource
 from poma_assets.runs import RunOutcome, RunTask
-from poma_assets.vocabulary import LAUNCHER_TAG
+from poma_assets.vocabulary import LAUNCHER_TAG, ONLY_STALE_TAG, UNCHANGED_KEY
 
 _OWN_ERRORS = "poma_assets.science.errors."
 
@@ -17,23 +17,29 @@ _OWN_ERRORS = "poma_assets.science.errors."
 class Runner:
     """Executes runs of a study's jobs against its Dagster instance."""
 
-    def __init__(self, study_root: Path, *, threads: int) -> None:
-        os.environ[THREADS_VARIABLE] = str(threads)
-        self._definitions = build_definitions(StudyResource(root=str(study_root), threads=threads))
+    def __init__(self, study_root: Path) -> None:
+        self._definitions = build_definitions(StudyResource(root=str(study_root)))
         self._instance = dg.DagsterInstance.get()
 
     def execute(self, task: RunTask) -> RunOutcome:
         """Execute a run; a failed step is an outcome, not an exception."""
+        os.environ[THREADS_VARIABLE] = str(task.threads)
         job = self._definitions.resolve_job_def(task.job_name)
         result = job.execute_in_process(
             instance=self._instance,
             partition_key=task.partition or None,
             asset_selection=[dg.AssetKey(name) for name in task.assets],
             run_id=task.run_id,
-            tags={LAUNCHER_TAG: str(task.launcher_pid)},
+            tags={LAUNCHER_TAG: task.launcher, ONLY_STALE_TAG: "true"},
             raise_on_error=False,
         )
-        return RunOutcome(task.run_id, result.success, tuple(_failures(result)))
+        return RunOutcome(task.run_id, result.success, tuple(_failures(result)), _unchanged(result))
+
+
+def _unchanged(result: dg.ExecuteInProcessResult) -> int:
+    """How many steps turned out to be up to date."""
+    materialised = [event.materialization for event in result.all_events if event.is_step_materialization]
+    return sum(UNCHANGED_KEY in one.metadata for one in materialised)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:

@@ -1,23 +1,49 @@
-"""A Dagster run as the launcher hands it to a worker, and how it ended."""
+"""A Dagster run as the launcher hands it to a worker, how it ended, and which process it lives in."""
 
+import socket
 from dataclasses import dataclass
+
+import psutil
 
 
 @dataclass(frozen=True)
 class RunTask:
-    """One Dagster run: a job, its partition, and the assets of it that must run."""
+    """One Dagster run: a job, its partition, and the assets of it that must run.
+
+    ``launcher`` is the `this_process` of whoever launched it; ``threads`` what one program of it may use.
+    """
 
     run_id: str
     job_name: str
     partition: str
     assets: tuple[str, ...]
-    launcher_pid: int
+    launcher: str
+    threads: int = 1
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended; ``failures`` are (step, message) pairs."""
+    """How a run ended; ``failures`` are (step, message) pairs, ``unchanged`` the steps that were up to date already."""
 
     run_id: str
     succeeded: bool
     failures: tuple[tuple[str, str], ...] = ()
+    unchanged: int = 0
+
+
+def this_process() -> str:
+    """Name of this process that no later one on this machine has: host, process id and time of its start."""
+    process = psutil.Process()
+    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+
+
+def is_gone(name: str) -> bool:
+    """Whether the process of this name (from `this_process`) has certainly ended; of other hosts nothing is certain."""
+    host, pid, started = name.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.2f}" != started
+    except psutil.NoSuchProcess:
+        return True

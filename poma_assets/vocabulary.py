@@ -29,8 +29,14 @@ WAREHOUSE_IO = "warehouse_io"
 STAR_POOL = "star"
 """Dagster concurrency pool of the steps that hold a genome index in memory."""
 
-LAUNCHER_TAG = "poma/launcher_pid"
+LAUNCHER_TAG = "poma/launcher"
 """Run tag: the process that launched the run, so that a killed launcher's runs can be closed."""
+
+ONLY_STALE_TAG = "poma/only_stale"
+"""Run tag: steps of this run that turn out to be up to date are not computed again."""
+
+UNCHANGED_KEY = "up to date"
+"""Metadata key of a step that was not computed again."""
 
 SAMPLE_ASSETS = (
     "raw_reads",

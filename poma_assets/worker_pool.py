@@ -16,6 +16,8 @@ from pathlib import Path
 
 from poma_assets.runs import RunOutcome, RunTask
 
+KILLED = "its worker process was killed (out of memory?); run `poma run` again to continue"
+
 _STOP_WAIT_S = 20.0
 _INTERRUPT_WAIT_S = 4.0
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -23,24 +25,32 @@ _PR_SET_PDEATHSIG = 1
 
 
 class WorkerPool:
-    """A fixed number of worker processes, each given one task at a time."""
+    """Worker processes, each given one task at a time; as many as were asked for, made when they are asked for."""
 
-    def __init__(self, n_workers: int, *, study_root: Path, threads: int, log_dir: Path) -> None:
+    def __init__(self, *, study_root: Path, log_dir: Path) -> None:
         log_dir.mkdir(parents=True, exist_ok=True)
         for variable in _BLAS_THREADS:
             # Read when numpy is imported, so it must stand in the environment that the workers are born with.
             os.environ.setdefault(variable, "1")
-        context = mp.get_context("spawn")
+        self._study_root, self._log_dir = study_root, log_dir
+        self._made = 0
         self._workers: dict[Connection, mp.process.BaseProcess] = {}
-        for number in range(n_workers):
+        self._idle: list[Connection] = []
+        self._busy: dict[Connection, RunTask] = {}
+
+    def grow(self, n_workers: int) -> None:
+        """Start workers until there are so many; they import what they need while others work already."""
+        context = mp.get_context("spawn")
+        while len(self._workers) < n_workers:
+            self._made += 1
             ours, theirs = context.Pipe()
-            log = log_dir / f"worker-{number + 1}.log"
-            process = context.Process(target=_work, args=(theirs, str(study_root), threads, str(log)), daemon=False)
+            log = self._log_dir / f"worker-{self._made}.log"
+            arguments = (theirs, str(self._study_root), str(log))
+            process = context.Process(target=_work, args=arguments, daemon=False)
             process.start()
             theirs.close()
             self._workers[ours] = process
-        self._idle = list(self._workers)
-        self._busy: dict[Connection, RunTask] = {}
+            self._idle.append(ours)
 
     @property
     def has_idle(self) -> bool:
@@ -70,14 +80,14 @@ class WorkerPool:
                 self._idle.append(connection)
             except (EOFError, ConnectionError):
                 self._workers.pop(connection).join()
-                message = "its worker process was killed (out of memory?); run `poma run` again to continue"
-                outcomes.append(RunOutcome(task.run_id, False, (("worker", message),)))
+                outcomes.append(RunOutcome(task.run_id, False, (("worker", KILLED),)))
         return outcomes
 
-    @property
-    def alive(self) -> int:
-        """Workers that are still there."""
-        return len(self._workers)
+    def stop(self, run_id: str) -> None:
+        """End the worker that executes this run, with its programs; its task then shows as failed."""
+        for connection, task in self._busy.items():
+            if task.run_id == run_id:
+                self._workers[connection].terminate()
 
     def close(self, *, interrupt: bool = False) -> None:
         """End the workers: after their task, or now; a killed worker's programs are killed by their guardians."""
@@ -94,14 +104,14 @@ class WorkerPool:
                 process.join()
 
 
-def _work(connection: Connection, study_root: str, threads: int, log: str) -> None:
+def _work(connection: Connection, study_root: str, log: str) -> None:
     """Execute tasks until told to stop."""
     _end_with_parent()
     _write_to_log(log)
     # Imported here, so that what Dagster says on import goes to the log, too.
     from poma_assets.run_execution import Runner
 
-    runner = Runner(Path(study_root), threads=threads)
+    runner = Runner(Path(study_root))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:

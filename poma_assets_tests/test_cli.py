@@ -182,7 +182,7 @@ def test_another_counter_makes_the_gene_counts_stale(poma, finished_study, tmp_p
     stale = json.loads(poma("plan", "--study", str(study), "--json").stdout)
     recounted = [step for step in stale if step["asset"] == "gene_counts"]
     assert len(recounted) == 8
-    assert recounted[0]["reason"] == "counter in poma.yaml changed"
+    assert recounted[0]["reason"] == "counter in poma.yaml changed from featurecounts to star"
 
 
 def test_fetched_gene_sets_that_were_edited_are_told(study_copy):

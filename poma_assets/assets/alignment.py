@@ -11,7 +11,8 @@ from poma_assets.partitions import SAMPLES
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.star_logs import parse_reads_per_gene, parse_star_log_final
 from poma_assets.science.strandedness import infer_strandedness
-from poma_assets.tools.bam import check_bam
+from poma_assets.storage.hashing import file_sha256
+from poma_assets.tools.bam import alignments_sha256, check_bam
 from poma_assets.tools.star import align_with_star
 from poma_assets.vocabulary import STAR_POOL
 
@@ -37,7 +38,10 @@ def alignments(
         "reads_per_gene": outputs.reads_per_gene,
         "splice_junctions": outputs.splice_junctions,
     }
-    return finish(context, study, files=files, commands=(outputs.record,))
+    log = parse_star_log_final(outputs.log_final.read_text(), source=str(outputs.log_final))
+    content = [alignments_sha256(outputs.bam), log]
+    content += [file_sha256(path) for path in (outputs.reads_per_gene, outputs.splice_junctions)]
+    return finish(context, study, files=files, commands=(outputs.record,), content=content)
 
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"python", "duckdb"})

@@ -105,6 +105,7 @@ def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
         study,
         tables={"design_fit": _design_frame(design, fit), "gene_dispersions": dispersions},
         files={"fit": target / _FIT},
+        content=shared.name,
         metadata={
             "formula": design.formula,
             "warnings": "; ".join(design.warnings) or "none",

@@ -67,7 +67,8 @@ def _finish_counts(
     tables = {"gene_counts": _counts_frame(sample, counter, counts)}
     if categories is not None:
         tables["count_assignment"] = _assignment_frame(sample, counter, categories)
-    return finish(context, study, tables=tables, replaces={table: {"counter": counter} for table in tables}, **outputs)
+    replaces = {table: {"counter": counter} for table in tables}
+    return finish(context, study, tables=tables, replaces=replaces, content=None, **outputs)
 
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"featurecounts", "duckdb"}, deps=["alignment_quality"])

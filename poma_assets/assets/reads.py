@@ -13,14 +13,16 @@ from poma_assets.reports.figures import markdown_image
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.contrasts import contrasts_frame
 from poma_assets.science.design_doctor import DesignReport, examine_design
+from poma_assets.science.errors import FastqError
 from poma_assets.science.fastqc_report import parse_fastqc_data
 from poma_assets.science.trimming_reports import parse_cutadapt_json, parse_fastp_json
+from poma_assets.storage.hashing import file_identity
 from poma_assets.storage.staging import staged_directory
-from poma_assets.tools.command import CommandRecord
 from poma_assets.tools.cutadapt import run_cutadapt
 from poma_assets.tools.fastp import run_fastp
-from poma_assets.tools.fastq_files import check_fastq_pair, merge_fastq
+from poma_assets.tools.fastq_files import FastqPairSummary, check_fastq_pair, merge_fastq
 from poma_assets.tools.fastqc import fastqc_outputs, read_fastqc_data, run_fastqc
+from poma_assets.tools.trimming import Trimming
 
 READS = ("R1", "R2")
 
@@ -74,7 +76,7 @@ def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
         for row in rows.to_dict("records")
     ]
     # The user's own files are checked, so that a message names them and not the merged copy.
-    summaries = [check_fastq_pair(pair[0], pair[1] if len(pair) > 1 else None, sample=sample) for pair in pairs]
+    summaries = [_read_pair(study, pair, sample) for pair in pairs]
     target = study.study.step_dir("raw_reads", sample)
     files: dict[str, Path] = {}
     with staged_directory(target) as staging:
@@ -87,7 +89,23 @@ def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
         "read_length_bp": max(summary.read_length_max for summary in summaries),
         "lanes": len(rows),
     }
-    return finish(context, study, files=files, metadata=metadata)
+    content = [(summary.sha256_1, summary.sha256_2) for summary in summaries]
+    return finish(context, study, files=files, metadata=metadata, content=content)
+
+
+def _read_pair(study: StudyResource, pair: Sequence[Path], sample: str) -> FastqPairSummary:
+    """Read a lane through once; the hashes found on the way are kept, so that the files are not read again for them."""
+    identities = [file_identity(path) for path in pair]
+    summary = check_fastq_pair(pair[0], pair[1] if len(pair) > 1 else None, sample=sample)
+    for path, identity, sha256 in zip(pair, identities, (summary.sha256_1, summary.sha256_2), strict=False):
+        if file_identity(path) != identity:
+            raise FastqError(
+                "the file changed while it was read",
+                where=f"sample {sample}, {path}",
+                fix="Wait until it is copied completely, and run again.",
+            )
+        study.hashes.remember(path, identity, str(sha256))
+    return summary
 
 
 def _fastqc(
@@ -109,6 +127,7 @@ def _fastqc(
         files=files,
         commands=(record,),
         replaces={"read_quality": {"stage": stage}},
+        content=None,
         metadata={f"q30_pct {row['read']}": row["q30_pct"] for row in rows},
     )
 
@@ -125,7 +144,7 @@ def trimmed_reads(context: dg.AssetExecutionContext, study: StudyResource, raw_r
     sample = context.partition_key
     target = study.study.step_dir("trimmed_reads", sample)
     with staged_directory(target) as staging:
-        record, names = _trim(study, raw_reads, staging, sample)
+        trimming, names = _trim(study, raw_reads, staging, sample)
         report = (staging / names["report"]).read_text()
         parse = parse_cutadapt_json if study.study.config.trimmer == "cutadapt" else parse_fastp_json
         row = parse(report, source=names["report"])
@@ -135,17 +154,18 @@ def trimmed_reads(context: dg.AssetExecutionContext, study: StudyResource, raw_r
         study,
         tables={"trimming": table},
         files={role: target / name for role, name in names.items()},
-        commands=(record,),
+        commands=(trimming.record,),
+        content=trimming.content_sha256,
         metadata={"pass_filter_pct": row["pass_filter_pct"]},
     )
 
 
-def _trim(study: StudyResource, raw: Files, staging: Path, sample: str) -> tuple[CommandRecord, dict[str, str]]:
+def _trim(study: StudyResource, raw: Files, staging: Path, sample: str) -> tuple[Trimming, dict[str, str]]:
     trimmer, options = study.study.config.trimmer, study.study.config.trimming
     names = {f"fastq_{read[1]}": f"{sample}_trimmed_{read}.fastq.gz" for read in READS if f"fastq_{read[1]}" in raw}
     names["report"] = f"{sample}.{trimmer}.json"
     run = run_cutadapt if trimmer == "cutadapt" else run_fastp
-    record = run(
+    trimming = run(
         raw["fastq_1"],
         raw.get("fastq_2"),
         staging / names["fastq_1"],
@@ -158,7 +178,7 @@ def _trim(study: StudyResource, raw: Files, staging: Path, sample: str) -> tuple
         adapter_2=options.adapter_2,
         log_path=study.log_path("trimmed_reads", sample),
     )
-    return record, names
+    return trimming, names
 
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})

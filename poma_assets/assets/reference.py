@@ -80,7 +80,8 @@ def genome(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
         text = "".join(f"{name}\t{length}\n" for name, length in contigs.items())
         (staging / _CONTIGS).write_text(text, encoding="utf-8")
     metadata = {"sequences": len(contigs), "length_bp": sum(contigs.values()), "first": ", ".join(list(contigs)[:6])}
-    return finish(context, study, files={"fasta": path, "contigs": target / _CONTIGS}, metadata=metadata)
+    files = {"fasta": path, "contigs": target / _CONTIGS}
+    return finish(context, study, files=files, metadata=metadata, content=study.hashes.sha256(path))
 
 
 def _contigs(genome: Files) -> dict[str, int]:
@@ -109,7 +110,8 @@ def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: 
         warnings = check_names(contigs, lines, genome_source=str(genome["fasta"]), annotation_source=str(path))
     for warning in warnings:
         context.log.warning(warning)
-    return finish(context, study, files={"gtf": path}, metadata={"warnings": "; ".join(warnings) or "none"})
+    metadata = {"warnings": "; ".join(warnings) or "none"}
+    return finish(context, study, files={"gtf": path}, metadata=metadata, content=study.hashes.sha256(path))
 
 
 @pipeline_asset(kinds={"star"}, pool=STAR_POOL)
@@ -135,7 +137,7 @@ def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: 
             commands = (record,)
     metadata = {"index": dg.MetadataValue.path(str(index_dir)), "reused": not commands}
     files = {"parameters": index_dir / "genomeParameters.txt"}
-    return finish(context, study, files=files, commands=commands, metadata=metadata)
+    return finish(context, study, files=files, commands=commands, metadata=metadata, content=key)
 
 
 def index_cache() -> Path:

@@ -5,42 +5,68 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
 
-from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, step_inputs
+from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, stale_step, step_inputs
 from poma_assets.resources import StudyResource
 from poma_assets.storage.hashing import frame_digest
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
 from poma_assets.tools.command import CommandRecord
-from poma_assets.vocabulary import OWNER, WAREHOUSE_IO
+from poma_assets.vocabulary import ONLY_STALE_TAG, OWNER, UNCHANGED_KEY, WAREHOUSE_IO
 
 Step = dg.Output[StoredStep]
 
 
 _RUN_LOGS = ("verdict_history",)
+_MADE_FROM: Final = object()
 _BEGAN: ContextVar[float] = ContextVar("_BEGAN")
+_REASON: ContextVar[str] = ContextVar("_REASON")
 
 
 def pipeline_asset(
     *, kinds: set[str], code_version: str = "1", **options: Any
 ) -> Callable[[Callable[..., Step]], dg.AssetsDefinition]:
-    """Declare an asset that is stored in the warehouse, owned by us, and timed. Options: those of ``dg.asset``."""
+    """Declare an asset that is stored in the warehouse, owned by us, and timed. Options: those of ``dg.asset``.
+
+    In a run that brings a study up to date (tag `ONLY_STALE_TAG`) a step whose inputs turned out to be what they were
+    is not computed again; whoever materialises an asset by hand has it computed.
+    """
 
     def declare(compute: Callable[..., Step]) -> dg.AssetsDefinition:
         @wraps(compute)
-        def timed(*arguments: Any, **inputs: Any) -> Step:
+        def compute_if_stale(context: dg.AssetExecutionContext, study: StudyResource, **inputs: Any) -> Step:
             _BEGAN.set(time.monotonic())
-            return compute(*arguments, **inputs)
+            node, partition = _node(context), partition_of(context)
+            index = StepIndex.around(node, partition, study)
+            stale = stale_step(node, partition, study, index)
+            if stale is None and ONLY_STALE_TAG in context.run.tags:
+                return _unchanged(node, partition, index)
+            _REASON.set(stale.reason if stale else "asked for")
+            return compute(context, study, **inputs)
 
         asset = dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds=kinds, code_version=code_version, **options)
-        declared: dg.AssetsDefinition = asset(timed)
+        declared: dg.AssetsDefinition = asset(compute_if_stale)
         return declared
 
     return declare
+
+
+def _node(context: dg.AssetExecutionContext) -> AssetNode:
+    key = context.asset_key
+    parents = tuple(parent.path[-1] for parent in context.assets_def.asset_deps[key])
+    return AssetNode(key.path[-1], context.assets_def.code_versions_by_key[key] or "", parents)
+
+
+def _unchanged(node: AssetNode, partition: str, index: StepIndex) -> Step:
+    """The output of a step that is up to date: what is stored of it stays."""
+    key = (node.name, partition)
+    version = index.data_versions[key]
+    step = StoredStep(None, index.fingerprints[key], version, {}, {})
+    return dg.Output(step, data_version=dg.DataVersion(version), metadata={UNCHANGED_KEY: "not computed again"})
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str:
@@ -57,6 +83,7 @@ def finish(
     commands: tuple[CommandRecord, ...] = (),
     metadata: Mapping[str, Any] | None = None,
     replaces: Mapping[str, Mapping[str, str]] | None = None,
+    content: Any = _MADE_FROM,
 ) -> Step:
     """Make the Dagster output of a step: fingerprint, content data version, row counts, timings.
 
@@ -68,15 +95,13 @@ def finish(
         The external programs that ran.
     replaces
         Values of the ``replace_by`` columns of a table that differ from the step's own partition.
+    content
+        What the files hold, as a JSON-able value without times and paths; None if the tables say it all. Left out:
+        the files are told apart by what they were made from.
     """
     tables, partition = dict(tables or {}), partition_of(context)
-    name = context.asset_key.path[-1]
-    node = AssetNode(
-        name,
-        context.assets_def.code_versions_by_key[context.asset_key] or "",
-        tuple(key.path[-1] for key in context.assets_def.asset_deps[context.asset_key]),
-    )
-    inputs = step_inputs(node, partition, study, StepIndex.read(study, node.parents))
+    node = _node(context)
+    inputs = step_inputs(node, partition, study, StepIndex.around(node, partition, study))
     fingerprint = digest(inputs)
     artefacts = {role: _artefact(file, commands) for role, file in (files or {}).items()}
     cost = StepCost(
@@ -84,13 +109,13 @@ def finish(
         cpu_s=sum(record.cpu_s for record in commands),
         peak_memory_mib=max((record.peak_memory_mib for record in commands), default=0.0),
     )
-    version = _data_version(tables, artefacts, fingerprint)
+    version = _data_version(tables, fingerprint, content if artefacts else None)
     output = StepOutput(tables=tables, files=artefacts, cost=cost)
     step = StoredStep(output, fingerprint, version, inputs, _partition_values(tables, partition, replaces or {}))
     return dg.Output(
         step,
         data_version=dg.DataVersion(version),
-        metadata={**_standard_metadata(output, commands), **(metadata or {})},
+        metadata={"why": _REASON.get(), **_standard_metadata(output, commands), **(metadata or {})},
     )
 
 
@@ -101,11 +126,13 @@ def _artefact(file: Path | FileArtefact, commands: tuple[CommandRecord, ...]) ->
     return FileArtefact(file, record.tool if record else "", record.version if record else "")
 
 
-def _data_version(tables: Mapping[str, pd.DataFrame], files: Mapping[str, FileArtefact], fingerprint: str) -> str:
-    """Hash the tables' content; for files and logs of runs, which hold times and paths, what they were made from."""
-    parts = {table: frame_digest(frame) for table, frame in tables.items() if table not in _RUN_LOGS}
-    if files or len(parts) < len(tables):
+def _data_version(tables: Mapping[str, pd.DataFrame], fingerprint: str, content: Any) -> str:
+    """Hash the content of tables and files; for files of unknown content and logs of runs, what they were made from."""
+    parts: dict[str, Any] = {table: frame_digest(frame) for table, frame in tables.items() if table not in _RUN_LOGS}
+    if content is _MADE_FROM or len(parts) < len(tables):
         parts["made from"] = fingerprint
+    elif content is not None:
+        parts["content"] = content
     return digest(parts)[:32]
 
 

@@ -14,6 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 _STOPPING = "interrupted: ending the programs that are running; what is finished is kept, `poma run` continues"
+_WORTH_SAYING_S = 60.0
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 class PlainProgress:
@@ -22,7 +28,8 @@ class PlainProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun = time.monotonic()
-        self._runs, self._done = 0, 0
+        self._runs: dict[str, int] = {}
+        self._done: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -37,19 +44,25 @@ class PlainProgress:
 
     def phase(self, title: str, runs: int) -> None:
         """A phase begins."""
-        self._runs, self._done = runs, 0
+        self._runs[title], self._done[title] = runs, 0
         self._line(f"{title}: {runs} run{'s' if runs != 1 else ''}")
 
     def started(self, label: str, asset: str) -> None:
         """A step begins."""
         self._line(f"  {label}: {asset}")
 
-    def finished(self, label: str, failures: Sequence[tuple[str, str]]) -> None:
+    def finished(self, title: str, label: str, failures: Sequence[tuple[str, str]]) -> None:
         """A run ends."""
-        self._done += 1
-        self._line(f"  {label}: {'FAILED' if failures else 'done'} ({self._done} of {self._runs})")
+        self._done[title] += 1
+        of_all = f"{self._done[title]} of {self._runs[title]}"
+        self._line(f"  {label}: {title} {'FAILED' if failures else 'done'} ({of_all})")
         for step, message in failures:
             self._line(f"    {step}: {message}")
+
+    def left(self, seconds: float | None) -> None:
+        """The rest will take so long; said when it is long enough to matter."""
+        if seconds is not None and seconds >= _WORTH_SAYING_S:
+            self._line(f"  about {_duration(seconds)} left")
 
     def stopping(self) -> None:
         """The launch was interrupted."""
@@ -67,7 +80,8 @@ class LiveProgress:
             TimeElapsedColumn(),
             console=console,
         )
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._end: float | None = None
         self._rows: dict[str, tuple[str, float]] = {}
         self._console = console
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
@@ -86,24 +100,28 @@ class LiveProgress:
         table = Table.grid(padding=(0, 2))
         for label, (asset, since) in self._rows.items():
             table.add_row("  ", escape(label), f"[cyan]{asset}[/]", f"{time.monotonic() - since:.0f} s")
+        if self._end is not None and (seconds := self._end - time.monotonic()) >= _WORTH_SAYING_S:
+            table.add_row("  ", f"about {_duration(seconds)} left")
         return Group(self._bar, table)
 
     def phase(self, title: str, runs: int) -> None:
         """A phase begins."""
-        self._rows.clear()
-        self._task = self._bar.add_task(title, total=runs)
+        self._tasks[title] = self._bar.add_task(title, total=runs)
 
     def started(self, label: str, asset: str) -> None:
         """A step begins."""
         self._rows[label] = (asset, time.monotonic())
 
-    def finished(self, label: str, failures: Sequence[tuple[str, str]]) -> None:
+    def finished(self, title: str, label: str, failures: Sequence[tuple[str, str]]) -> None:
         """A run ends."""
         self._rows.pop(label, None)
-        if self._task is not None:
-            self._bar.advance(self._task)
+        self._bar.advance(self._tasks[title])
         for step, message in failures:
             self._console.print(f"[bold red]{escape(label)}[/] {escape(step)}: {escape(message)}", soft_wrap=True)
+
+    def left(self, seconds: float | None) -> None:
+        """The rest will take so long."""
+        self._end = None if seconds is None else time.monotonic() + seconds
 
     def stopping(self) -> None:
         """The launch was interrupted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -105,6 +106,7 @@ def launch(
 
     display = LiveProgress(err) if err.is_terminal else PlainProgress(err)
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with display as progress:
             return Launcher(resource, progress, jobs=jobs or None).run(samples=samples, until=until, htseq=htseq)
     except KeyboardInterrupt:
@@ -116,7 +118,8 @@ def tell(resource: StudyResource, summary: Summary) -> None:
     if summary.runs == 0 and summary.succeeded:
         out.print("Everything is up to date; nothing ran.")
     else:
-        out.print(f"{summary.steps} steps in {summary.runs} runs.")
+        up_to_date = f"; {summary.unchanged} more turned out to be up to date" if summary.unchanged else ""
+        out.print(f"{summary.steps} steps in {summary.runs} runs{up_to_date}.")
     for label, step, message in summary.failures:
         err.print(f"[bold red]failed[/] {escape(label)}, {escape(step)}: {escape(message)}", soft_wrap=True)
     if summary.failures:

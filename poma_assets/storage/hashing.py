@@ -117,25 +117,67 @@ class HashCache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._known: dict[str, tuple[str, str]] = {}
+        self._read_all: bool | None = None
 
     def sha256(self, path: Path) -> str:
         """SHA-256 of a file, from the cache if the file has not been touched since."""
         path = path.absolute()
-        identity = _identity(path)
-        with self._cache() as cache:
-            if cache is not None:
-                row = cache.execute(
-                    "SELECT sha256 FROM hashes WHERE path = ? AND identity = ?", (str(path), identity)
-                ).fetchone()
-                if row:
-                    return str(row[0])
+        identity = file_identity(path)
+        remembered = self._recall(str(path), identity)
+        if remembered is not None and remembered[0] == identity:
+            return remembered[1]
+        if self._read_all is not None and self._is_sure(identity, remembered):
+            return f"not read: {identity}"
         value = file_sha256(path)
-        if identity == _identity(path) and _is_settled(path):
-            with self._cache() as cache, suppress(sqlite3.Error):
-                if cache is not None:
-                    cache.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (str(path), identity, value))
-                    cache.commit()
+        self.remember(path, identity, value)
         return value
+
+    @contextmanager
+    def at_a_glance(self, *, read_unknown: bool) -> Iterator[None]:
+        """Within the block, `sha256` reads no file that is certainly not what it was: one of another size.
+
+        Its value is then a text that equals no hash. With ``read_unknown`` false, files that were never read are
+        not read either.
+        """
+        before, self._read_all = self._read_all, read_unknown
+        try:
+            yield
+        finally:
+            self._read_all = before
+
+    def remember(self, path: Path, identity: str, sha256: str) -> None:
+        """Keep the hash of a file that had this `file_identity` before it was read, if it still has it."""
+        path = path.absolute()
+        if identity != file_identity(path) or not _is_settled(path):
+            return
+        self._known[str(path)] = (identity, sha256)
+        with self._cache() as cache, suppress(sqlite3.Error):
+            if cache is not None:
+                cache.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (str(path), identity, sha256))
+                cache.commit()
+
+    def _recall(self, path: str, identity: str) -> tuple[str, str] | None:
+        """Identity and hash of a file as it was last read, by this process or another."""
+        remembered = self._known.get(path)
+        # Of thousands of files that nobody has read, none is asked for by itself.
+        if (remembered is None or remembered[0] != identity) and (self._read_all is not False or not self._known):
+            self._known |= self._stored(None if not self._known else path)
+        return self._known.get(path)
+
+    def _stored(self, path: str | None) -> dict[str, tuple[str, str]]:
+        """What the cache holds of one file, or of all."""
+        with self._cache() as cache, suppress(sqlite3.Error):
+            if cache is not None:
+                sql = "SELECT path, identity, sha256 FROM hashes WHERE ? IS NULL OR path = ?"
+                return {name: (known, value) for name, known, value in cache.execute(sql, (path, path))}
+        return {}
+
+    def _is_sure(self, identity: str, remembered: tuple[str, str] | None) -> bool:
+        """Whether a file is certainly other than remembered, without reading it."""
+        if remembered is None:
+            return not self._read_all
+        return remembered[0].partition(":")[0] != identity.partition(":")[0]
 
     @contextmanager
     def _cache(self) -> Iterator[sqlite3.Connection | None]:
@@ -157,7 +199,14 @@ class HashCache:
             yield usable
 
 
-def _identity(path: Path) -> str:
+def file_identity(path: Path) -> str:
+    """Size, times and inode of a file: as long as they are the same, so is its content.
+
+    Raises
+    ------
+    StorageError
+        If the file is missing or cannot be read.
+    """
     try:
         status = path.stat()
     except OSError as error:

@@ -104,7 +104,14 @@ class Warehouse:
                 replace_rows(connection, table, frame, values)
             connection.commit()
 
-    def read(self, table: str, where: Where | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def read(
+        self,
+        table: str,
+        where: Where | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        ordered: bool = True,
+    ) -> pd.DataFrame:
         """Read rows of a table, in a fixed order (by its columns from left to right).
 
         Parameters
@@ -113,6 +120,8 @@ class Warehouse:
             Column -> value, or several of which one must match; no values at all match no row.
         columns
             The columns wanted, in this order; all by default.
+        ordered
+            False where the order of the rows does not matter: sorting a long table by texts takes its time.
 
         Returns
         -------
@@ -124,7 +133,7 @@ class Warehouse:
         check_columns(declared, columns or ())
         selected = ", ".join(f'"{name}"' for name in columns or declared.column_names)
         order = ", ".join(f'"{name}"' for name in declared.column_names)
-        sql = f'SELECT {selected} FROM "{table}" WHERE {condition} ORDER BY {order}'
+        sql = f'SELECT {selected} FROM "{table}" WHERE {condition}' + (f" ORDER BY {order}" if ordered else "")
         with self._reading(f"reading {table}") as connection:
             if table in table_names(connection):
                 return connection.execute(sql, values).df()

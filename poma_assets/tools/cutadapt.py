@@ -6,8 +6,8 @@ from pathlib import Path
 
 from poma_assets.science.trimming_reports import parse_cutadapt_json
 from poma_assets.storage.staging import move_into_place, work_folder
-from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.trimming import check_trimmed_reads
+from poma_assets.tools.command import run_command
+from poma_assets.tools.trimming import Trimming, check_trimmed_reads
 from poma_assets.tools.versions import tool_version
 
 
@@ -24,7 +24,7 @@ def run_cutadapt(
     adapter_1: str = "AGATCGGAAGAGC",
     adapter_2: str = "AGATCGGAAGAGC",
     log_path: Path,
-) -> CommandRecord:
+) -> Trimming:
     """Trim 3' adapters and low-quality 3' ends; drop pairs with a read that became too short.
 
     Parameters
@@ -58,7 +58,7 @@ def run_cutadapt(
         argv += [] if fastq_2 is None else [fastq_2]
         record = run_command(argv, log_path=log_path, tool="cutadapt", version=tool_version("cutadapt"))
         row = parse_cutadapt_json(report.read_text(), source=str(report_json))
-        check_trimmed_reads(
+        content = check_trimmed_reads(
             outputs,
             reported_pairs=int(row["read_pairs_out"] or 0),
             given_pairs=int(row["read_pairs_in"] or 0),
@@ -66,4 +66,4 @@ def run_cutadapt(
             log_path=log_path,
         )
         move_into_place(made)
-    return record
+    return Trimming(record, content)

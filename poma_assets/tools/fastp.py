@@ -6,8 +6,8 @@ from pathlib import Path
 
 from poma_assets.science.trimming_reports import parse_fastp_json
 from poma_assets.storage.staging import move_into_place, work_folder
-from poma_assets.tools.command import CommandRecord, run_command
-from poma_assets.tools.trimming import check_trimmed_reads
+from poma_assets.tools.command import run_command
+from poma_assets.tools.trimming import Trimming, check_trimmed_reads
 from poma_assets.tools.versions import tool_version
 
 _MOST_THREADS = 16
@@ -26,7 +26,7 @@ def run_fastp(
     adapter_1: str = "AGATCGGAAGAGC",
     adapter_2: str = "AGATCGGAAGAGC",
     log_path: Path,
-) -> CommandRecord:
+) -> Trimming:
     """Trim adapters and low-quality 3' ends; drop short pairs and pairs of low quality.
 
     Same parameters as :func:`poma_assets.tools.cutadapt.run_cutadapt`; ``quality`` is the mean quality that
@@ -51,7 +51,7 @@ def run_fastp(
         argv += ["-w", str(min(threads, _MOST_THREADS)), "-z", "1", "-j", report, "-h", folder / html.name]
         record = run_command(argv, log_path=log_path, tool="fastp", version=tool_version("fastp"))
         row = parse_fastp_json(report.read_text(), source=str(report_json))
-        check_trimmed_reads(
+        content = check_trimmed_reads(
             outputs,
             reported_pairs=int(row["read_pairs_out"] or 0),
             given_pairs=int(row["read_pairs_in"] or 0),
@@ -59,4 +59,4 @@ def run_fastp(
             log_path=log_path,
         )
         move_into_place(made)
-    return record
+    return Trimming(record, content)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import BinaryIO
 
 import numpy as np
 
@@ -59,6 +60,14 @@ class FastqPairSummary:
     sha256_2: str | None
     bytes_1: int
     bytes_2: int | None
+
+
+@dataclass(frozen=True)
+class ReadContent:
+    """How many reads a FASTQ file holds, and the SHA-256 of its text: the same however it is compressed."""
+
+    reads: int
+    sha256: str
 
 
 @dataclass
@@ -154,19 +163,21 @@ def check_fastq_pair(fastq_1: Path, fastq_2: Path | None, *, sample: str) -> Fas
     return FastqPairSummary(first.reads, longest, first.sha256, second.sha256, first.size_bytes, second.size_bytes)
 
 
-def count_fastq_reads(path: Path) -> int:
-    """Read a FASTQ file to its end and count its reads by lines; records are not looked at.
+def read_through(path: Path) -> ReadContent:
+    """Read a FASTQ file to its end: how many reads by its lines, and what they are; records are not looked at.
 
     Raises
     ------
     FastqError
         The file is missing, truncated, damaged, or its lines are not a multiple of 4.
     """
+    digest, lines = hashlib.sha256(), 0
     if path.is_file() and path.stat().st_size == 0:
-        return 0
+        return ReadContent(0, digest.hexdigest())
     where = str(path)
-    content = _content(path, where, hashlib.sha256(), compressed=_is_gzip(path, where))
-    lines = sum(block.count(b"\n") for block in content)
+    for block in _content(path, where, compressed=_is_gzip(path, where)):
+        digest.update(block)
+        lines += block.count(b"\n")
     if lines % 4:
         raise FastqError(
             "the file ends in the middle of a record",
@@ -174,7 +185,7 @@ def count_fastq_reads(path: Path) -> int:
             found=f"{lines} lines",
             expected="4 a read",
         )
-    return lines // 4
+    return ReadContent(lines // 4, digest.hexdigest())
 
 
 def has_reads(path: Path) -> bool:
@@ -188,8 +199,7 @@ def has_reads(path: Path) -> bool:
     if path.is_file() and path.stat().st_size == 0:
         return False
     where = str(path)
-    content = _content(path, where, hashlib.sha256(), compressed=_is_gzip(path, where))
-    return any(content)
+    return any(_content(path, where, compressed=_is_gzip(path, where)))
 
 
 def merge_fastq(parts: Sequence[Path], target: Path) -> None:
@@ -241,7 +251,7 @@ def _scan(path: Path, sample: str) -> _FastqScan:
     scan = _FastqScan(path, where)
     digest = hashlib.sha256()
     rest = b""
-    for block in _content(path, where, digest, compressed=compressed):
+    for block in _content(path, where, compressed=compressed, digest=digest):
         rest = scan.add_records(rest + block)
     if rest and not rest.endswith(b"\n"):
         rest = scan.add_records(rest + b"\n")
@@ -285,25 +295,27 @@ def _is_gzip(path: Path, where: str) -> bool:
     return compressed
 
 
-def _content(path: Path, where: str, digest: hashlib._Hash, *, compressed: bool) -> Iterator[bytes]:
+def _content(path: Path, where: str, *, compressed: bool, digest: hashlib._Hash | None = None) -> Iterator[bytes]:
+    """The text of a file in blocks; ``digest`` is fed with the bytes of the file as they are."""
     try:
         with path.open("rb") as file:
-            blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
-            if compressed:
-                yield from _decompressed(blocks, where, digest)
-                return
-            for block in blocks:
-                digest.update(block)
-                yield block
+            blocks = _blocks(file, digest)
+            yield from _decompressed(blocks, where) if compressed else blocks
     except OSError as error:
         raise FastqError(f"the file cannot be read: {error.strerror}", where=where) from error
 
 
-def _decompressed(blocks: Iterator[bytes], where: str, digest: hashlib._Hash) -> Iterator[bytes]:
+def _blocks(file: BinaryIO, digest: hashlib._Hash | None) -> Iterator[bytes]:
+    while block := file.read(_BLOCK_BYTES):
+        if digest is not None:
+            digest.update(block)
+        yield block
+
+
+def _decompressed(blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
     member = _ZLIB.decompressobj(wbits=_GZIP_WINDOW_BITS)
     at_start = True
     for block in blocks:
-        digest.update(block)
         data = block
         while data:
             if member.eof:

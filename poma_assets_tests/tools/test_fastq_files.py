@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from poma_assets.science.errors import FastqError
-from poma_assets.tools.fastq_files import check_fastq_pair, count_fastq_reads, has_reads, merge_fastq
+from poma_assets.tools.fastq_files import check_fastq_pair, has_reads, merge_fastq, read_through
 
 
 def fastq_text(n: int, *, mate: str = "", length: int = 20, begin: int = 0) -> str:
@@ -62,7 +62,7 @@ def test_records_across_blocks_and_members(tmp_path):
     path = tmp_path / "merged.fastq.gz"
     path.write_bytes(parts[0] + parts[1] + b"\0" * 300 + parts[2])
     assert check_fastq_pair(path, None, sample="S1").read_pairs == 21000
-    assert count_fastq_reads(path) == 21000
+    assert read_through(path).reads == 21000
     plain = tmp_path / "merged.fastq"
     plain.write_bytes(gzip.decompress(path.read_bytes()))
     assert check_fastq_pair(plain, None, sample="S1").read_pairs == 21000
@@ -95,7 +95,7 @@ def test_truncated_gzip_is_named(pair, cut):
     with pytest.raises(FastqError, match=r"R2.fastq.gz: the gzip file is truncated"):
         check_fastq_pair(*pair, sample="S1")
     with pytest.raises(FastqError, match="truncated"):
-        count_fastq_reads(pair[1])
+        read_through(pair[1])
 
 
 def test_truncation_at_the_start_of_a_second_member(tmp_path):
@@ -205,15 +205,15 @@ def test_merge_refuses_mixed_and_missing_lanes(tmp_path, pair):
 
 
 def test_counting_and_emptiness(tmp_path, pair):
-    assert count_fastq_reads(pair[0]) == 50
+    assert read_through(pair[0]).reads == 50
     assert has_reads(pair[0])
     empty = write(tmp_path / "none.fastq.gz", "")
-    assert (count_fastq_reads(empty), has_reads(empty)) == (0, False)
+    assert (read_through(empty).reads, has_reads(empty)) == (0, False)
     (tmp_path / "nothing.fastq.gz").touch()
-    assert (count_fastq_reads(tmp_path / "nothing.fastq.gz"), has_reads(tmp_path / "nothing.fastq.gz")) == (
+    assert (read_through(tmp_path / "nothing.fastq.gz").reads, has_reads(tmp_path / "nothing.fastq.gz")) == (
         0,
         False,
     )
-    assert count_fastq_reads(write(tmp_path / "odd.fastq", fastq_text(2))) == 2
+    assert read_through(write(tmp_path / "odd.fastq", fastq_text(2))).reads == 2
     with pytest.raises(FastqError, match="found 5 lines"):
-        count_fastq_reads(write(tmp_path / "odd.fastq", "a\n" * 5))
+        read_through(write(tmp_path / "odd.fastq", "a\n" * 5))

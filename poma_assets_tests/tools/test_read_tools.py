@@ -57,14 +57,14 @@ def lengths(path: Path) -> list[int]:
 def test_cutadapt_pairs(reads, tmp_path):
     outputs = tmp_path / "R1.fastq.gz", tmp_path / "R2.fastq.gz"
     report = tmp_path / "S1.cutadapt.json"
-    record = run_cutadapt(*reads, *outputs, report, threads=1, min_length_bp=36, log_path=tmp_path / "log")
+    trimming = run_cutadapt(*reads, *outputs, report, threads=1, min_length_bp=36, log_path=tmp_path / "log")
     row = parse_cutadapt_json(report.read_text(), source="x")
     assert (row["read_pairs_in"], row["read_pairs_out"], row["pass_filter_pct"]) == (200, 160, 80.0)
     assert row["adapter_r1_pct"] >= 50.0
     assert check_fastq_pair(*outputs, sample="S1").read_pairs == 160
     assert lengths(outputs[0])[100:] == [50] * 60
     assert lengths(outputs[0])[:100] == [80] * 100
-    assert record.tool == "cutadapt"
+    assert trimming.record.tool == "cutadapt"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["R1.fastq.gz", "R2.fastq.gz", "S1.cutadapt.json", "log"]
     )
