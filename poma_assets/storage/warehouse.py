@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,8 @@ import pandas as pd
 
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.artefacts import absolute_path, artefact_rows
-from poma_assets.storage.connection import Connection, in_memory, is_in_memory, reading, writing
-from poma_assets.storage.database_schema import create_table, ensure_tables, table_names
+from poma_assets.storage.connection import Connection, is_in_memory, reading, writing
+from poma_assets.storage.database_schema import ensure_tables, show_as_declared
 from poma_assets.storage.hashing import HashCache
 from poma_assets.storage.lock import OnWait
 from poma_assets.storage.matrices import fetch_matrix
@@ -126,10 +126,7 @@ class Warehouse:
         order = ", ".join(f'"{name}"' for name in declared.column_names)
         sql = f'SELECT {selected} FROM "{table}" WHERE {condition} ORDER BY {order}'
         with self._reading(f"reading {table}") as connection:
-            if table in table_names(connection):
-                return connection.execute(sql, values).df()
-        with closing(in_memory()) as connection:
-            create_table(connection, declared)
+            show_as_declared(connection, [declared])
             return connection.execute(sql, values).df()
 
     def read_matrix(
@@ -169,10 +166,7 @@ class Warehouse:
         condition, values = _condition(declared, where)
         check_columns(declared, (row, column, value))
         with self._reading(f"reading a matrix from {table}") as connection:
-            if table in table_names(connection):
-                return fetch_matrix(connection, declared, row, column, value, condition, values, fill)
-        with closing(in_memory()) as connection:
-            create_table(connection, declared)
+            show_as_declared(connection, [declared])
             return fetch_matrix(connection, declared, row, column, value, condition, values, fill)
 
     def files(self, asset: str, partition: str, study_root: Path) -> dict[str, Path]:
@@ -234,8 +228,8 @@ class Warehouse:
         with self._reading("a query") as connection:
             if is_in_memory(connection):
                 ensure_tables(connection, self.path)
-            if table_names(connection) >= set(TABLES):
-                create_views(connection, temporary=True)
+            show_as_declared(connection, TABLES.values())
+            create_views(connection, temporary=True)
             connection.execute("SET enable_external_access = false")
             statements = connection.extract_statements(sql)
             if len(statements) != 1:
