@@ -11,7 +11,7 @@ import psutil
 from dagster._core.utils import make_new_run_id
 
 from poma_assets.definitions import build_definitions
-from poma_assets.jobs import COHORT_ASSETS, DEFAULT_SAMPLE_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
+from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
 from poma_assets.planning import AssetNode, StaleStep, StepIndex, stale_steps
 from poma_assets.resources import StudyResource
@@ -38,8 +38,7 @@ class Phase:
 
 PHASES = (
     Phase("reference", "prepare_reference", REFERENCE_ASSETS),
-    Phase("samples", "process_sample", DEFAULT_SAMPLE_ASSETS),
-    Phase("htseq", "count_sample_with_htseq", ("htseq_counts",)),
+    Phase("samples", "process_sample", SAMPLE_ASSETS),
     Phase("cohort", "analyse_cohort", COHORT_ASSETS),
     Phase("contrasts", "analyse_contrast", CONTRAST_ASSETS),
     Phase("reports", "publish_reports", REPORT_ASSETS),
@@ -173,7 +172,7 @@ class Launcher:
         # Earlier phases have had their chance: what they left behind shows in the data versions of their steps.
         nodes = [node for node in needed_nodes(self._study, htseq=htseq) if node.name in phase.assets]
         stale = stale_steps(nodes, self._study)
-        if samples is not None and phase.title in ("samples", "htseq"):
+        if samples is not None and phase.title == "samples":
             stale = [step for step in stale if step.partition in samples]
         tasks = self._tasks(phase, stale)
         if not tasks:
@@ -189,7 +188,7 @@ class Launcher:
         for step in stale:
             by_partition.setdefault(step.partition, []).append(step.asset)
         return [
-            RunTask(make_new_run_id(), phase.job_name, partition, tuple(names), os.getpid())
+            RunTask(make_new_run_id(), _job_of(phase, names), partition, tuple(names), os.getpid())
             for partition, names in by_partition.items()
         ]
 
@@ -252,6 +251,11 @@ class Launcher:
         if self._pool is not None:
             self._pool.close(interrupt=interrupt)
             self._pool = None
+
+
+def _job_of(phase: Phase, assets: Iterable[str]) -> str:
+    # In one run with the rest of the sample: what htseq reads may be dropped when the sample is done.
+    return "count_sample_with_htseq" if "htseq_counts" in assets else phase.job_name
 
 
 def _folder_bytes(folder: Path) -> int:

@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from poma_assets.file_policy import unapplied_policy
 from poma_assets.parameters import parameters_of
+from poma_assets.remaking import remade_steps
 from poma_assets.resources import StudyResource
+from poma_assets.science.retention import lost_files
 from poma_assets.storage.step_output import StepOutput
-from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
+from poma_assets.vocabulary import CONTRAST_ASSETS, KEPT_FILES, SAMPLE_ASSETS
 
 _NAMED_PARTITIONS = 3
 
@@ -55,7 +58,10 @@ class StepIndex:
     fingerprints: dict[tuple[str, str], str] = field(default_factory=dict)
     data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
     inputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    files: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    files: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Role -> stored path of the files that a step keeps."""
+    dropped: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """Roles of the files of a step that were dropped on purpose."""
 
     @classmethod
     def read(cls, study: StudyResource, assets: Iterable[str] | None = None) -> "StepIndex":
@@ -75,10 +81,18 @@ class StepIndex:
             index.fingerprints[key], index.data_versions[key] = fingerprint, version
             index.inputs[key] = json.loads(inputs)
         if assets is None:
-            artefacts = study.warehouse.read("artefacts", columns=["asset", "partition", "path"])
-            for asset, partition, path in artefacts.itertuples(index=False):
-                index.files.setdefault((asset, partition), []).append(path)
+            artefacts = study.warehouse.read("artefacts", columns=["asset", "partition", "role", "path", "dropped_at"])
+            artefacts["dropped_at"] = artefacts["dropped_at"].notna()
+            for asset, partition, role, path, is_dropped in artefacts.itertuples(index=False):
+                if is_dropped:
+                    index.dropped.setdefault((asset, partition), set()).add(role)
+                else:
+                    index.files.setdefault((asset, partition), {})[role] = path
         return index
+
+    def lost(self) -> dict[tuple[str, str], set[str]]:
+        """Step -> roles of its files that were dropped and cannot be had otherwise."""
+        return {key: lost_files(roles, self.files.get(key, ())) for key, roles in self.dropped.items()}
 
 
 def partitions_of(asset: str, study: StudyResource) -> list[str]:
@@ -124,7 +138,18 @@ def stale_steps(nodes: list[AssetNode], study: StudyResource) -> list[StaleStep]
             if reason:
                 stale.append(StaleStep(node.name, partition, reason))
                 keys[node.name].add(partition)
-    return stale
+    return _with_remade(stale, nodes, study, index)
+
+
+def _with_remade(
+    stale: list[StaleStep], nodes: list[AssetNode], study: StudyResource, index: StepIndex
+) -> list[StaleStep]:
+    """The stale steps with those that must make a dropped file again, in the order of ``nodes``."""
+    names, config = [node.name for node in nodes], study.study.config
+    running = [(step.asset, step.partition) for step in stale]
+    reasons = remade_steps(names, running, index.lost(), counter=config.counter, keep=config.keep)
+    steps = stale + [StaleStep(*key, reason) for key, reason in reasons.items()]
+    return sorted(steps, key=lambda step: names.index(step.asset)) if reasons else stale
 
 
 def shares_partitions(parent: str, child: str) -> bool:
@@ -153,10 +178,10 @@ def _reason(node: AssetNode, partition: str, study: StudyResource, index: StepIn
     inputs = step_inputs(node, partition, study, index)
     if index.fingerprints[key] != digest(inputs):
         return _difference(index.inputs.get(key, {}), json.loads(json.dumps(inputs, default=str)))
-    for path in index.files.get(key, []):
+    for path in index.files.get(key, {}).values():
         if not (study.study.root / path).exists():
             return f"its file {path} is gone"
-    return None
+    return unapplied_policy(partition, index.files, study) if node.name == KEPT_FILES else None
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

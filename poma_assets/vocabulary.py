@@ -32,6 +32,9 @@ STAR_POOL = "star"
 LAUNCHER_TAG = "poma/launcher_pid"
 """Run tag: the process that launched the run, so that a killed launcher's runs can be closed."""
 
+KEPT_FILES = "kept_files"
+"""The last step of a sample: what the policy does not keep is dropped."""
+
 SAMPLE_ASSETS = (
     "raw_reads",
     "read_quality",
@@ -42,6 +45,7 @@ SAMPLE_ASSETS = (
     "gene_counts",
     "htseq_counts",
     "sample_quality",
+    KEPT_FILES,
 )
 """Assets with one partition per sample, in the order of the protocol."""
 

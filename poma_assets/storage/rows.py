@@ -95,6 +95,17 @@ def replace_rows(connection: Connection, table: Table, frame: pd.DataFrame, part
     condition = " AND ".join(conditions) or "true"
     values = [partition[column] for column in table.replace_by]
     connection.execute(f'DELETE FROM "{table.name}" WHERE {condition}', values)
+    insert_rows(connection, table, frame)
+
+
+def insert_rows(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
+    """Within the open transaction: insert a frame that has the declared columns.
+
+    Raises
+    ------
+    StorageError
+        If a value does not fit its declared type; the caller's transaction must then be given up.
+    """
     if frame.empty:
         return
     connection.register("incoming", _utc_times(frame))
