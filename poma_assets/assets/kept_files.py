@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -69,7 +70,7 @@ def _remove(files: list[RecordedFile], study: StudyResource) -> int:
 def _as_cram(study: StudyResource, sample: str, bam: Path) -> dict[FileKey, FileArtefact]:
     cram = write_cram(bam, _cram_reference(study), threads=study.tool_threads)
     paths = zip(CRAM_ROLES, (cram, crai_of(cram)), strict=True)
-    return {("alignments", sample, role): FileArtefact(path, "pysam") for role, path in paths}
+    return {("alignments", sample, role): FileArtefact(path, "pysam", version("pysam")) for role, path in paths}
 
 
 def _cram_reference(study: StudyResource) -> Path:
