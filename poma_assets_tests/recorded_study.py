@@ -40,18 +40,21 @@ def write_study(root: Path, *, config: str = "", lanes: Iterable[str] = ("S1", "
 
 def record_steps(study: StudyResource, *, without: Iterable[str] = ()) -> None:
     """Record every step of the study as done now, parents first, with its files."""
+    index = StepIndex()
     for node in needed_nodes(study):
         if node.name in {*without, KEPT_FILES}:
             continue
         for partition in partitions_of(node.name, study):
-            inputs = step_inputs(node, partition, study, StepIndex.read(study, node.parents))
+            inputs = step_inputs(node, partition, study, index)
+            version = digest([node.name, partition])[:32]
+            index.data_versions[node.name, partition] = version
             study.warehouse.write(
                 StepOutput(files=_files(study, node.name, partition)),
                 asset=node.name,
                 partition=partition,
                 study_root=study.study.root,
                 fingerprint=digest(inputs),
-                data_version=digest([node.name, partition])[:32],
+                data_version=version,
                 inputs=inputs,
                 run_id="run",
                 partition_values={},

@@ -49,7 +49,7 @@ def kept_files(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     unwanted = [file for file, decision in decisions.items() if decision != "keep"]
     if unwanted:
         dropped = [file.key for file in unwanted]
-        study.warehouse.drop_files(dropped, study_root=study.study.root, instead=instead, run_id=context.run_id)
+        study.warehouse.drop_files(dropped, study_root=study.study.root, instead=instead, run_id=context.run.run_id)
     live = {file.path for file in recorded if not file.is_dropped and file not in unwanted}
     freed = _remove([*unwanted, *(file for file in recorded if file.is_dropped and file.path not in live)], study)
     return finish(
