@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-from poma_assets.file_policy import RecordedFile, recorded_files
+from poma_assets.file_policy import recorded_files
 from poma_assets.resources import StudyResource
+from poma_assets.storage.artefacts import stored_path
 from poma_assets.storage.file_removal import bytes_in
 
 MERGED, TRIMMED, ALIGNMENTS, TABLES = "merged reads", "trimmed reads", "alignments", "counts, quality and fits"
 REPORTS, WAREHOUSE, LOGS = "reports", "warehouse", "logs"
 
-_KINDS = {"raw_reads": MERGED, "trimmed_reads": TRIMMED, "alignments": ALIGNMENTS}
+_KINDS = {"trimmed_reads": TRIMMED, "alignments": ALIGNMENTS}
+_RECORDED_BYTES = """
+SELECT asset, sum(bytes) AS bytes FROM artefacts WHERE dropped_at IS NULL AND starts_with(path, ?) GROUP BY asset
+"""
 
 
 def disk_use(study: StudyResource) -> dict[str, int]:
@@ -19,19 +23,21 @@ def disk_use(study: StudyResource) -> dict[str, int]:
     at. Links to the user's reads take no room. Unfinished work of killed runs is not counted: `poma clean` finds it.
     """
     place = study.study
-    use = dict.fromkeys((MERGED, TRIMMED, ALIGNMENTS, TABLES), 0)
-    for file in recorded_files(study):
-        if not file.is_dropped and file.path.is_relative_to(place.files_dir):
-            use[_KINDS.get(file.asset, TABLES)] += _own_bytes(file)
+    use = {MERGED: _merged_bytes(study), **dict.fromkeys((TRIMMED, ALIGNMENTS, TABLES), 0)}
+    below = stored_path(place.files_dir, place.root) + "/"
+    for asset, size in study.warehouse.query(_RECORDED_BYTES, [below]).itertuples(index=False):
+        if asset != "raw_reads":
+            use[_KINDS.get(asset, TABLES)] += int(size)
     use[REPORTS] = bytes_in(place.reports_dir)
     use[WAREHOUSE] = _bytes_beside(place.results_dir)
     use[LOGS] = bytes_in(place.results_dir / "logs")
     return use
 
 
-def _own_bytes(file: RecordedFile) -> int:
+def _merged_bytes(study: StudyResource) -> int:
     # A merged copy, or a link to the user's only lane: its record has the size of the reads either way.
-    return 0 if file.asset == "raw_reads" and file.path.is_symlink() else file.bytes
+    files = recorded_files(study, ["raw_reads"])
+    return sum(file.bytes for file in files if not file.is_dropped and not file.path.is_symlink())
 
 
 def _bytes_beside(folder: Path) -> int:
