@@ -13,11 +13,12 @@ import dagster as dg
 import psutil
 
 from poma_assets.file_policy import decision_on, recorded_files
-from poma_assets.launcher import asset_nodes, needed_nodes
+from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
+from poma_assets.launcher import needed_nodes
 from poma_assets.planning import stale_steps
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import StorageError
-from poma_assets.science.retention import needed_files
+from poma_assets.science.retention import BAM_ROLES, needed_files
 from poma_assets.storage.artefacts import FileKey
 from poma_assets.storage.file_removal import bytes_in, is_own_file, remove_file, remove_folder
 from poma_assets.storage.lock import exclusive_lock
@@ -141,7 +142,7 @@ def _recorded(study: StudyResource, all_intermediate: bool) -> Iterator[Removal]
         (parent, step.partition, role)
         for step in stale_steps(needed_nodes(study), study)
         for parent, roles in needed_files(step.asset, config.counter).items()
-        for role in roles
+        for role in (*roles, *(BAM_ROLES if "bam" in roles else ()))
     }
     files = recorded_files(study)
     live = {file.path for file in files if not file.is_dropped}
@@ -198,9 +199,10 @@ def _withdrawn_partitions(study: StudyResource) -> dict[str, _PartitionKey]:
 def _log_names(study: StudyResource) -> dict[str, set[str]]:
     """Asset -> names of its logs now; none for an asset that an older version of the program had."""
     samples, contrasts = set(study.sheet.samples["sample_id"]), set(study.contrasts)
-    names = {node.name: {"all"} for node in asset_nodes(htseq=True)}
-    former = {asset: set[str]() for asset in set(study.warehouse.steps()["asset"]) - set(names)}
-    return former | names | dict.fromkeys(SAMPLE_ASSETS, samples) | dict.fromkeys(CONTRAST_ASSETS, contrasts)
+    names = {asset: {"all"} for asset in (*REFERENCE_ASSETS, *COHORT_ASSETS, *REPORT_ASSETS)}
+    names |= dict.fromkeys(SAMPLE_ASSETS, samples) | dict.fromkeys(CONTRAST_ASSETS, contrasts)
+    former = set(study.warehouse.read("steps", columns=["asset"])["asset"]) - set(names)
+    return {**names, **{asset: set() for asset in former}}
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -72,6 +72,6 @@ def unapplied_policy(
     dropped = [f"{role} of {asset}" for (asset, role), decision in decisions.items() if decision == "drop"]
     if dropped:
         return f"there are files that keep: {config.keep} does not keep: {', '.join(dropped)}"
-    if "convert" in decisions.values():
+    if decisions.get(("alignments", "bam")) == "convert":
         return "its alignments are not CRAM yet"
     return None

@@ -5,10 +5,12 @@ import inspect
 import pytest
 
 from poma_assets.assets import alignment, quantification, reads
+from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
+from poma_assets.launcher import asset_nodes
 from poma_assets.remaking import remade_steps
 from poma_assets.resources import Files
 from poma_assets.science.retention import DROPPABLE_ASSETS, NEEDED_FILES
-from poma_assets.vocabulary import SAMPLE_ASSETS
+from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
 
 ASSETS = [name for name in SAMPLE_ASSETS if name != "kept_files"] + ["kept_files", "count_matrix"]
 READS = {"fastq_1", "fastq_2"}
@@ -68,3 +70,8 @@ def test_the_table_of_needed_files_agrees_with_the_parameters_of_the_assets(modu
         parameters = inspect.signature(asset.op.compute_fn.decorated_fn).parameters.values()
         given = {one.name for one in parameters if one.annotation is Files}
         assert given & set(DROPPABLE_ASSETS) == set(NEEDED_FILES.get(name, {})), name
+
+
+def test_the_jobs_name_every_asset_of_the_graph() -> None:
+    named = (*REFERENCE_ASSETS, *COHORT_ASSETS, *REPORT_ASSETS, *SAMPLE_ASSETS, *CONTRAST_ASSETS)
+    assert sorted(named) == sorted(node.name for node in asset_nodes(htseq=True))

@@ -44,8 +44,9 @@ def kept_files(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     kept = {file.key: file for file in recorded if not file.is_dropped and file.role not in held}
     decisions = {file: decision_on(file.asset, file.role, file.path, study) for file in kept.values()}
     instead: dict[FileKey, FileArtefact] = {}
-    if "convert" in decisions.values():
-        instead = _as_cram(study, sample, kept["alignments", sample, "bam"].path)
+    bam = kept.get(("alignments", sample, "bam"))
+    if bam is not None and decisions[bam] == "convert":
+        instead = _as_cram(study, sample, bam.path)
     unwanted = [file for file, decision in decisions.items() if decision != "keep"]
     if unwanted:
         dropped = [file.key for file in unwanted]
