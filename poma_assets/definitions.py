@@ -9,6 +9,7 @@ from poma_assets.assets import (
     cohort,
     differential_expression,
     enrichment,
+    kept_files,
     markers,
     quantification,
     reads,
@@ -18,6 +19,7 @@ from poma_assets.assets import (
 from poma_assets.checks import (
     alignment_checks,
     contrast_checks,
+    kept_files_checks,
     quantification_checks,
     read_checks,
     reference_checks,
@@ -45,6 +47,7 @@ _GROUPS: tuple[tuple[ModuleType, str], ...] = (
     (reads, READS),
     (alignment, ALIGNMENT),
     (quantification, QUANTIFICATION),
+    (kept_files, QUANTIFICATION),
     (cohort, QUANTIFICATION),
     (differential_expression, DIFFERENTIAL_EXPRESSION),
     (enrichment, ENRICHMENT),
@@ -56,6 +59,7 @@ _CHECK_MODULES = (
     read_checks,
     alignment_checks,
     quantification_checks,
+    kept_files_checks,
     contrast_checks,
     report_checks,
 )

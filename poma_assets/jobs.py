@@ -21,8 +21,8 @@ process_sample = dg.define_asset_job(
 )
 count_sample_with_htseq = dg.define_asset_job(
     "count_sample_with_htseq",
-    selection=dg.AssetSelection.assets("htseq_counts"),
-    description="Count one sample by htseq-count too, beside featureCounts.",
+    selection=dg.AssetSelection.assets(*SAMPLE_ASSETS),
+    description="From one sample's reads to its gene counts, by htseq-count too, and quality.",
 )
 analyse_cohort = dg.define_asset_job(
     "analyse_cohort",

@@ -6,7 +6,7 @@ from typing import Any
 
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
-from poma_assets.jobs import COHORT_ASSETS, DEFAULT_SAMPLE_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
+from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
 from poma_assets.planning import AssetNode, StepIndex
 from poma_assets.resources import StudyResource
 from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
@@ -30,10 +30,9 @@ class Phase:
 
 PHASES = (
     Phase("reference", "prepare_reference", REFERENCE_ASSETS, required=True),
-    Phase("samples", "process_sample", DEFAULT_SAMPLE_ASSETS, after=("reference",)),
-    Phase("htseq", "count_sample_with_htseq", ("htseq_counts",), after=("samples",)),
-    Phase("multiqc", "publish_reports", ("multiqc_report",), after=("htseq",)),
-    Phase("cohort", "analyse_cohort", COHORT_ASSETS, after=("htseq",), required=True),
+    Phase("samples", "process_sample", SAMPLE_ASSETS, after=("reference",)),
+    Phase("multiqc", "publish_reports", ("multiqc_report",), after=("samples",)),
+    Phase("cohort", "analyse_cohort", COHORT_ASSETS, after=("samples",), required=True),
     Phase("contrasts", "analyse_contrast", CONTRAST_ASSETS, after=("cohort",)),
     Phase(
         "reports",

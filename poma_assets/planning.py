@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from poma_assets.file_policy import unapplied_policy
 from poma_assets.parameters import parameters_of
+from poma_assets.remaking import remade_steps
 from poma_assets.resources import StudyResource
+from poma_assets.science.retention import lost_files
 from poma_assets.sequencing_units import UNITS_PREFIX
 from poma_assets.storage.step_output import StepOutput
-from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
+from poma_assets.vocabulary import CONTRAST_ASSETS, KEPT_FILES, SAMPLE_ASSETS
 
 NEVER_RUN = "never run"
 
@@ -53,13 +56,15 @@ class StaleStep:
     """A step that must run, and why, in words.
 
     ``cause`` identifies what is stored of the step and what it would be made from now, so that nobody tries the same
-    twice by himself; it is empty where the step runs again only because another one does.
+    twice by himself; it is empty where the step runs again only because another one does. ``remade``: the step is up
+    to date and must be computed all the same, since a file of it was dropped that another step needs.
     """
 
     asset: str
     partition: str
     reason: str
     cause: str = ""
+    remade: bool = False
 
 
 @dataclass
@@ -70,7 +75,10 @@ class StepIndex:
     data_versions: dict[tuple[str, str], str] = field(default_factory=dict)
     run_ids: dict[tuple[str, str], str] = field(default_factory=dict)
     inputs: dict[tuple[str, str], str] = field(default_factory=dict)
-    files: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    files: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Role -> stored path of the files that a step keeps."""
+    dropped: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """Roles of the files of a step that were dropped on purpose."""
 
     @classmethod
     def read(
@@ -89,17 +97,28 @@ class StepIndex:
             key = (asset, partition)
             index.fingerprints[key], index.data_versions[key] = fingerprint, version
             index.run_ids[key], index.inputs[key] = run_id, inputs
-        artefacts = study.warehouse.read("artefacts", where, ["asset", "partition", "path"], ordered=False)
-        for asset, partition, path in artefacts.itertuples(index=False):
-            index.files.setdefault((asset, partition), []).append(path)
+        columns = ["asset", "partition", "role", "path", "dropped_at"]
+        artefacts = study.warehouse.read("artefacts", where, columns, ordered=False)
+        artefacts["dropped_at"] = artefacts["dropped_at"].notna()
+        for asset, partition, role, path, is_dropped in artefacts.itertuples(index=False):
+            if is_dropped:
+                index.dropped.setdefault((asset, partition), set()).add(role)
+            else:
+                index.files.setdefault((asset, partition), {})[role] = path
         return index
 
     @classmethod
     def around(cls, node: AssetNode, partition: str, study: StudyResource) -> "StepIndex":
-        """Read what one step of ``node`` looks at: itself and its parents."""
+        """Read what one step of ``node`` looks at: itself and its parents; the policy of files, the whole sample."""
+        if node.name == KEPT_FILES:
+            return cls.read(study, None, {partition, ""})
         across = node.name not in SAMPLE_ASSETS and not set(SAMPLE_ASSETS).isdisjoint(node.parents)
         across |= node.name not in CONTRAST_ASSETS and not set(CONTRAST_ASSETS).isdisjoint(node.parents)
         return cls.read(study, [node.name, *node.parents], None if across else {partition, ""})
+
+    def lost(self) -> dict[tuple[str, str], set[str]]:
+        """Step -> roles of its files that were dropped and cannot be had otherwise."""
+        return {key: lost_files(roles, self.files.get(key, ())) for key, roles in self.dropped.items()}
 
 
 def partitions_of(asset: str, study: StudyResource) -> list[str]:
@@ -147,7 +166,18 @@ def stale_steps(nodes: list[AssetNode], study: StudyResource, index: StepIndex |
             if step is not None:
                 stale.append(step)
                 keys[node.name].add(partition)
-    return stale
+    return _with_remade(stale, nodes, study, index)
+
+
+def _with_remade(
+    stale: list[StaleStep], nodes: list[AssetNode], study: StudyResource, index: StepIndex
+) -> list[StaleStep]:
+    """The stale steps with those that must make a dropped file again, in the order of ``nodes``."""
+    names, config = [node.name for node in nodes], study.study.config
+    running = [(step.asset, step.partition) for step in stale]
+    reasons = remade_steps(names, running, index.lost(), counter=config.counter, keep=config.keep)
+    steps = stale + [StaleStep(*key, reason, remade=True) for key, reason in reasons.items()]
+    return sorted(steps, key=lambda step: names.index(step.asset)) if reasons else stale
 
 
 def stale_step(node: AssetNode, partition: str, study: StudyResource, index: StepIndex) -> StaleStep | None:
@@ -187,10 +217,10 @@ def _reason(key: tuple[str, str], inputs: Mapping[str, Any], study: StudyResourc
         return NEVER_RUN
     if index.fingerprints[key] != digest(inputs):
         return _difference(json.loads(index.inputs[key]), json.loads(json.dumps(inputs, default=str)))
-    for path in index.files.get(key, []):
+    for path in index.files.get(key, {}).values():
         if not (study.study.root / path).exists():
             return f"its file {path} is gone"
-    return None
+    return unapplied_policy(key[1], index.files, study) if key[0] == KEPT_FILES else None
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from poma_assets.config import Study, find_study_root, load_contrasts, load_sample_sheet, load_study
 from poma_assets.science.contrasts import Contrast
+from poma_assets.science.errors import StorageError
 from poma_assets.science.sample_sheet import SampleSheet
 from poma_assets.storage.hashing import HashCache
 from poma_assets.storage.warehouse import Warehouse
@@ -22,7 +23,14 @@ THREADS_VARIABLE = "POMA_THREADS"
 
 
 class Files(dict[str, Path]):
-    """Files of one asset partition: role -> absolute path."""
+    """Files that one asset partition keeps: role -> absolute path. A missing one is an error in plain words."""
+
+    def __missing__(self, role: str) -> Path:
+        raise StorageError(
+            f"a step needs the file {role!r} of the step before it, which is not there",
+            found=", ".join(sorted(self)) or "no file",
+            fix="It may have been dropped to save room (`keep:` in poma.yaml). `poma run` makes again what it needs.",
+        )
 
 
 class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -9,7 +9,7 @@ from dagster_shared.error import SerializableErrorInfo
 from poma_assets.definitions import build_definitions
 from poma_assets.resources import THREADS_VARIABLE, StudyResource
 from poma_assets.runs import RunOutcome, RunTask
-from poma_assets.vocabulary import LAUNCHER_TAG, ONLY_STALE_TAG, UNCHANGED_KEY
+from poma_assets.vocabulary import LAUNCHER_TAG, ONLY_STALE_TAG, REMADE_TAG, UNCHANGED_KEY
 
 _OWN_ERRORS = "poma_assets.science.errors."
 
@@ -30,7 +30,7 @@ class Runner:
             partition_key=task.partition or None,
             asset_selection=[dg.AssetKey(name) for name in task.assets],
             run_id=task.run_id,
-            tags={LAUNCHER_TAG: task.launcher, ONLY_STALE_TAG: "true"},
+            tags={LAUNCHER_TAG: task.launcher, ONLY_STALE_TAG: "true", REMADE_TAG: ",".join(task.remade)},
             raise_on_error=False,
         )
         return RunOutcome(task.run_id, result.success, tuple(_failures(result)), _unchanged(result))

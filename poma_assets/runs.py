@@ -10,7 +10,8 @@ import psutil
 class RunTask:
     """One Dagster run: a job, its partition, and the assets of it that must run.
 
-    ``launcher`` is the `this_process` of whoever launched it; ``threads`` what one program of it may use.
+    ``launcher`` is the `this_process` of whoever launched it; ``threads`` what one program of it may use;
+    ``remade`` are assets whose dropped files are needed again.
     """
 
     run_id: str
@@ -19,6 +20,7 @@ class RunTask:
     assets: tuple[str, ...]
     launcher: str
     threads: int = 1
+    remade: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from poma_assets.resources import StudyResource
-from poma_assets.vocabulary import SAMPLE_ASSETS
+from poma_assets.vocabulary import KEPT_FILES, SAMPLE_ASSETS
 
 UNITS_PREFIX = "sequencing_units of "
 """How the names of parameters begin that stand for the content of a sample's files."""
@@ -34,7 +34,8 @@ def outdated_samples(study: StudyResource) -> dict[str, str]:
     A sample gets here when its files were replaced and the new ones have not come through: what is stored of it
     stays, but it is not what the sheet says any more.
     """
-    where = {"asset": list(SAMPLE_ASSETS), "partition": list(study.sample_rows)}
+    beside = {KEPT_FILES} if study.study.config.counter == "htseq" else {KEPT_FILES, "htseq_counts"}
+    where = {"asset": [name for name in SAMPLE_ASSETS if name not in beside], "partition": list(study.sample_rows)}
     steps = study.warehouse.read("steps", where, ["asset", "partition", "data_version", "inputs"], ordered=False)
     versions = {(asset, sample): version for asset, sample, version, _ in steps.itertuples(index=False)}
     outdated: dict[str, str] = {}

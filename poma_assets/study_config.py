@@ -102,6 +102,8 @@ class StudyConfig(_Section):
     trimmer: Literal["cutadapt", "fastp"] = "cutadapt"
     trimming: TrimmingConfig = TrimmingConfig()
     counter: Literal["featurecounts", "star", "htseq"] = "featurecounts"
+    keep: Literal["all", "bam", "counts"] = "bam"
+    alignment_format: Literal["bam", "cram"] = "bam"
     engines: Annotated[list[Literal["deseq2", "edger"]], Field(min_length=1)] = ["deseq2", "edger"]
     gene_sets: Annotated[list[str], AfterValidator(_apart)] = ["go_bp"]
     enrichment: EnrichmentConfig = EnrichmentConfig()

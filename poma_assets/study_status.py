@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from poma_assets.disk_use import disk_use
 from poma_assets.launcher import needed_nodes
 from poma_assets.planning import StepIndex, stale_steps
 from poma_assets.resources import StudyResource
@@ -33,13 +34,14 @@ def study_status(study: StudyResource) -> dict[str, Any]:
         state = _steps(index, stale, contrast, [name for name in CONTRAST_ASSETS if name in names])
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "none yet"
         contrasts.append({"contrast": contrast, **state, "verdicts": told})
-    results = study.study.results_dir
+    disk = disk_use(study)
     return {
         "samples": samples,
         "contrasts": contrasts,
         "stale_cohort_assets": [step.asset for step in stale if not step.partition],
-        "disk_bytes": sum(path.lstat().st_size for path in results.rglob("*") if not path.is_dir()),
-        "results": str(results),
+        "disk_bytes": sum(disk.values()),
+        "disk": disk,
+        "results": str(study.study.results_dir),
     }
 
 

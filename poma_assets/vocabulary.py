@@ -35,8 +35,13 @@ LAUNCHER_TAG = "poma/launcher"
 ONLY_STALE_TAG = "poma/only_stale"
 """Run tag: steps of this run that turn out to be up to date are not computed again."""
 
+REMADE_TAG = "poma/remade"
+"""Run tag: assets, separated by commas, that are computed although they are up to date: their files were dropped."""
+
 UNCHANGED_KEY = "up to date"
 """Metadata key of a step that was not computed again."""
+KEPT_FILES = "kept_files"
+"""The last step of a sample: what the policy does not keep is dropped."""
 
 SAMPLE_ASSETS = (
     "raw_reads",
@@ -48,6 +53,7 @@ SAMPLE_ASSETS = (
     "gene_counts",
     "htseq_counts",
     "sample_quality",
+    KEPT_FILES,
 )
 """Assets with one partition per sample, in the order of the protocol."""
 

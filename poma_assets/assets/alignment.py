@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from poma_assets.assets.kept_files import bam_file
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.parameters import sample_row
 from poma_assets.partitions import SAMPLES
@@ -13,6 +14,7 @@ from poma_assets.science.star_logs import parse_reads_per_gene, parse_star_log_f
 from poma_assets.science.strandedness import infer_strandedness
 from poma_assets.storage.hashing import file_sha256
 from poma_assets.tools.bam import alignments_sha256, check_bam
+from poma_assets.tools.cram import drop_cram_of
 from poma_assets.tools.star import align_with_star
 from poma_assets.vocabulary import STAR_POOL
 
@@ -31,6 +33,7 @@ def alignments(
         threads=study.tool_threads,
         log_path=study.log_path("alignments", context.partition_key),
     )
+    drop_cram_of(outputs.bam)
     files: dict[str, Path] = {
         "bam": outputs.bam,
         "bai": outputs.bam.with_suffix(".bam.bai"),
@@ -57,7 +60,8 @@ def alignment_quality(context: dg.AssetExecutionContext, study: StudyResource, a
         int(genes["reverse"].sum()),
         declared=str(sample_row(study, sample)["strandedness"]),
     )
-    quality = {"sample_id": sample, **row, "bam_records": check_bam(alignments["bam"])}
+    with bam_file(study, alignments) as bam:
+        quality = {"sample_id": sample, **row, "bam_records": check_bam(bam)}
     return finish(
         context,
         study,

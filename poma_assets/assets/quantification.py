@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from poma_assets.assets.given_counts import given_counts_path, read_given_matrix, read_given_sample
+from poma_assets.assets.kept_files import bam_file
 from poma_assets.assets.quality_rules import read_thresholds, user_rules
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.parameters import sample_row
@@ -87,9 +88,9 @@ def gene_counts(context: dg.AssetExecutionContext, study: StudyResource, alignme
         return _finish_counts(context, study, "star", genes[strandedness])
     target = study.study.step_dir("gene_counts", sample)
     name = f"{sample}.featurecounts.txt"
-    with staged_directory(target) as staging:
+    with staged_directory(target) as staging, bam_file(study, alignments) as bam:
         record = run_featurecounts(
-            alignments["bam"],
+            bam,
             annotation["gtf"],
             staging / name,
             strandedness=strandedness,
@@ -122,9 +123,9 @@ def htseq_counts(context: dg.AssetExecutionContext, study: StudyResource, alignm
     sample = context.partition_key
     target = study.study.step_dir("htseq_counts", sample)
     name = f"{sample}.htseq.txt"
-    with staged_directory(target) as staging:
+    with staged_directory(target) as staging, bam_file(study, alignments) as bam:
         record = run_htseq_count(
-            alignments["bam"],
+            bam,
             annotation["gtf"],
             staging / name,
             strandedness=used_strandedness(study, sample),

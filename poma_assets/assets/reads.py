@@ -132,10 +132,14 @@ def _fastqc(
     )
 
 
+def _fastqs(reads: Files) -> list[Path]:
+    return [reads["fastq_1"], *([reads["fastq_2"]] if "fastq_2" in reads else [])]
+
+
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def read_quality(context: dg.AssetExecutionContext, study: StudyResource, raw_reads: Files) -> Step:
     """FastQC of the reads as sequenced."""
-    return _fastqc(context, study, "read_quality", "raw", list(raw_reads.values()))
+    return _fastqc(context, study, "read_quality", "raw", _fastqs(raw_reads))
 
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"cutadapt", "fastq"})
@@ -184,5 +188,4 @@ def _trim(study: StudyResource, raw: Files, staging: Path, sample: str) -> tuple
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def trimmed_read_quality(context: dg.AssetExecutionContext, study: StudyResource, trimmed_reads: Files) -> Step:
     """FastQC of the trimmed reads."""
-    fastqs = [trimmed_reads[role] for role in ("fastq_1", "fastq_2") if role in trimmed_reads]
-    return _fastqc(context, study, "trimmed_read_quality", "trimmed", fastqs)
+    return _fastqc(context, study, "trimmed_read_quality", "trimmed", _fastqs(trimmed_reads))

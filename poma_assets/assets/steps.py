@@ -16,7 +16,7 @@ from poma_assets.storage.hashing import frame_digest
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
 from poma_assets.tools.command import CommandRecord
-from poma_assets.vocabulary import ONLY_STALE_TAG, OWNER, UNCHANGED_KEY, WAREHOUSE_IO
+from poma_assets.vocabulary import ONLY_STALE_TAG, OWNER, REMADE_TAG, UNCHANGED_KEY, WAREHOUSE_IO
 
 Step = dg.Output[StoredStep]
 
@@ -43,9 +43,10 @@ def pipeline_asset(
             node, partition = _node(context), partition_of(context)
             index = StepIndex.around(node, partition, study)
             stale = stale_step(node, partition, study, index)
-            if stale is None and ONLY_STALE_TAG in context.run.tags:
+            remade = context.run.tags.get(REMADE_TAG, "").split(",")
+            if stale is None and ONLY_STALE_TAG in context.run.tags and node.name not in remade:
                 return _unchanged(node, partition, index)
-            _REASON.set(stale.reason if stale else "asked for")
+            _REASON.set(stale.reason if stale else "asked for, or a dropped file of it is needed")
             return compute(context, study, **inputs)
 
         asset = dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds=kinds, code_version=code_version, **options)

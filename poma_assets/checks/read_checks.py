@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from poma_assets.checks.kept_files_checks import misplaced_files
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import StudyResource
@@ -51,10 +52,8 @@ def designs_are_sound(study: StudyResource) -> dg.AssetCheckResult:
 @dg.asset_check(asset="raw_reads", partitions_def=SAMPLES, blocking=True)
 def raw_read_files_are_in_place(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Every read file of the sample is where its record says, with the recorded size."""
-    rows = study.warehouse.read("artefacts", {"asset": "raw_reads", "partition": context.partition_key})
-    paths = [(study.study.root / path, size) for path, size in zip(rows["path"], rows["bytes"], strict=True)]
-    wrong = [path for path, size in paths if not path.is_file() or path.stat().st_size != size]
-    return outcome(wrong, expected="files exist with their recorded size", checked=len(rows))
+    files, wrong = misplaced_files(study, context.partition_key, ["raw_reads"])
+    return outcome(wrong, expected="files exist with their recorded size", checked=files)
 
 
 @dg.asset_check(asset="trimmed_reads", partitions_def=SAMPLES)

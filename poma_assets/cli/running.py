@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from poma_assets.cli.cleaning import size_text
 from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
 from poma_assets.science.errors import InputError
 
@@ -152,4 +152,5 @@ def status(study: StudyOption = None, as_json: JsonOption = False) -> None:
     out.print(table)
     stale = ", ".join(state["stale_cohort_assets"]) or "none"
     out.print(f"Stale cohort assets and reports: {stale}")
-    out.print(f"Disk: {state['disk_bytes'] / 1e6:,.1f} MB in {Path(state['results'])}", soft_wrap=True)
+    kinds = ", ".join(f"{kind} {size_text(size)}" for kind, size in state["disk"].items() if size)
+    out.print(f"Disk: {size_text(state['disk_bytes'])} in {escape(state['results'])} ({kinds})", soft_wrap=True)

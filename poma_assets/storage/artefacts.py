@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
+from poma_assets.storage.connection import Connection
+from poma_assets.storage.rows import insert_rows
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact
+
+FileKey = tuple[str, str, str]
+"""Asset, partition and role of a file."""
 
 
 def artefact_rows(
@@ -42,6 +48,7 @@ def artefact_rows(
                 "tool": file.tool,
                 "tool_version": file.tool_version,
                 "run_id": run_id,
+                "dropped_at": None,
             }
         )
     return pd.DataFrame(rows, columns=list(TABLES["artefacts"].column_names))
@@ -56,3 +63,26 @@ def stored_path(path: Path, study_root: Path) -> str:
 def absolute_path(stored: str, study_root: Path) -> Path:
     """The inverse of :func:`stored_path`."""
     return study_root.absolute() / stored
+
+
+def exchange_files(connection: Connection, dropped: Iterable[FileKey], added: pd.DataFrame) -> None:
+    """Within the open transaction: note that files are no longer kept, and add records of those that replace them.
+
+    Parameters
+    ----------
+    dropped
+        Files that are about to be deleted.
+    added
+        Rows of the table; a record of the same asset, partition and role gives way.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    gone = pd.DataFrame(list(dropped), columns=["asset", "partition", "role"], dtype=object)
+    same = " AND ".join(f"artefacts.{name} = gone.{name}" for name in gone.columns)
+    connection.register("gone", gone)
+    connection.execute(f"UPDATE artefacts SET dropped_at = ? FROM gone WHERE {same} AND dropped_at IS NULL", [now])
+    connection.unregister("gone")
+    if not added.empty:
+        connection.register("gone", added[list(gone.columns)])
+        connection.execute(f"DELETE FROM artefacts USING gone WHERE {same}")
+        connection.unregister("gone")
+        insert_rows(connection, TABLES["artefacts"], added)

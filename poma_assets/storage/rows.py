@@ -82,16 +82,30 @@ def check_frame(table: Table, frame: pd.DataFrame, partition: Mapping[str, str])
 def replace_rows(connection: Connection, table: Table, frame: pd.DataFrame, partition: Mapping[str, str]) -> None:
     """Within the open transaction: delete the rows of the partition and insert the frame.
 
-    A table without ``replace_by`` columns is emptied first.
+    A table without ``replace_by`` columns is emptied first. A row that is NULL in a ``replace_by`` column after the
+    first is older than that column (no frame may hold such a row): it belongs to every partition of its first column.
 
     Raises
     ------
     StorageError
         If a value does not fit its declared type; the caller's transaction must then be given up.
     """
-    condition = " AND ".join(f'"{column}" = ?' for column in table.replace_by) or "true"
+    conditions = [f'"{column}" = ?' for column in table.replace_by[:1]]
+    conditions += [f'("{column}" = ? OR "{column}" IS NULL)' for column in table.replace_by[1:]]
+    condition = " AND ".join(conditions) or "true"
     values = [partition[column] for column in table.replace_by]
     connection.execute(f'DELETE FROM "{table.name}" WHERE {condition}', values)
+    insert_rows(connection, table, frame)
+
+
+def insert_rows(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
+    """Within the open transaction: insert a frame that has the declared columns.
+
+    Raises
+    ------
+    StorageError
+        If a value does not fit its declared type; the caller's transaction must then be given up.
+    """
     if frame.empty:
         return
     connection.register("incoming", _utc_times(frame))

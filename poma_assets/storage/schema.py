@@ -82,7 +82,7 @@ _STUDY_AND_SAMPLE_TABLES = (
     ),
     make_table(
         "artefacts",
-        "Every file that an asset keeps",
+        "Every file that an asset made, those included that were dropped since",
         """asset VARCHAR asset that made it
         partition VARCHAR sample or contrast; empty for cohort assets
         role VARCHAR what it is within the asset, for example bam
@@ -91,7 +91,8 @@ _STUDY_AND_SAMPLE_TABLES = (
         sha256 VARCHAR SHA-256 of the content
         tool VARCHAR program that made it
         tool_version VARCHAR its version
-        run_id VARCHAR Dagster run that made it""",
+        run_id VARCHAR Dagster run that made it
+        dropped_at TIMESTAMP time when it was dropped to save room, UTC; NULL: the file is there""",
         ("asset", "partition"),
     ),
     make_table(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,12 +71,20 @@ def drop_unused(folder: Path, *, older_than_s: float = 3600.0) -> int:
     int
         How many files were deleted.
     """
-    dropped = 0
+    dropped = unused_files(folder, older_than_s=older_than_s)
+    for path in dropped:
+        path.unlink(missing_ok=True)
+        (folder / f".{path.name}.lock").unlink(missing_ok=True)
+    return len(dropped)
+
+
+def unused_files(folder: Path, *, older_than_s: float = 3600.0) -> list[Path]:
+    """Shared files that no step links to; new ones may still be waiting for their link and are not among them."""
     newest = time.time() - older_than_s
-    for path in folder.glob("*") if folder.is_dir() else ():
-        status = path.stat()
-        if path.is_file() and not path.name.startswith(".") and status.st_nlink == 1 and status.st_mtime < newest:
-            path.unlink(missing_ok=True)
-            (folder / f".{path.name}.lock").unlink(missing_ok=True)
-            dropped += 1
-    return dropped
+    unused = []
+    for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+        status = path.lstat()
+        is_shared = stat.S_ISREG(status.st_mode) and not path.name.startswith(".")
+        if is_shared and status.st_nlink == 1 and status.st_mtime < newest:
+            unused.append(path)
+    return unused

@@ -36,7 +36,7 @@ def work_folder(target: Path) -> Iterator[Path]:
         The folder cannot be made, for example in a read-only place.
     """
     parent = target.absolute().parent
-    host = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
+    host = _host()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _remove_left_behind(parent, target.name, host)
@@ -116,6 +116,24 @@ def storage_error(error: OSError, path: Path) -> StorageError:
         where=str(path),
         fix="Make the folder writable for you, or choose another results folder.",
     )
+
+
+def abandoned_folders(root: Path) -> Iterator[Path]:
+    """Work folders anywhere below ``root`` whose process on this machine is gone; links are not followed.
+
+    What lies in folders named ``downloads`` is left alone: a download goes on where it was broken off.
+    """
+    pattern = re.compile(r"\..+\.partial-" + re.escape(_host()) + r"-(\d+)-")
+    for directory, names, _ in os.walk(root):
+        for name in sorted(names):
+            match = pattern.match(name)
+            if match and not _is_alive(int(match.group(1))):
+                yield Path(directory, name)
+        names[:] = [name for name in names if name != "downloads" and not pattern.match(name)]
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
 
 
 def _remove_left_behind(parent: Path, name: str, host: str) -> None:

@@ -7,8 +7,8 @@ of a side file; a write is one transaction, so that a killed process leaves the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,16 +17,16 @@ from typing import Any, Literal
 import pandas as pd
 
 from poma_assets.science.errors import StorageError
-from poma_assets.storage.artefacts import absolute_path, artefact_rows
-from poma_assets.storage.connection import Connection, in_memory, is_in_memory, reading, writing
-from poma_assets.storage.database_schema import create_table, ensure_tables, table_names
+from poma_assets.storage.artefacts import FileKey, absolute_path, artefact_rows, exchange_files
+from poma_assets.storage.connection import Connection, is_in_memory, reading, writing
+from poma_assets.storage.database_schema import ensure_tables, show_as_declared
 from poma_assets.storage.hashing import HashCache
 from poma_assets.storage.lock import OnWait
 from poma_assets.storage.matrices import fetch_matrix
 from poma_assets.storage.published_views import create_views
 from poma_assets.storage.rows import check_columns, check_frame, declared_table, replace_rows
 from poma_assets.storage.schema import TABLES
-from poma_assets.storage.step_output import StepOutput
+from poma_assets.storage.step_output import FileArtefact, StepOutput
 from poma_assets.storage.table_declaration import Table
 
 Where = Mapping[str, str | Sequence[str]]
@@ -135,10 +135,7 @@ class Warehouse:
         order = ", ".join(f'"{name}"' for name in declared.column_names)
         sql = f'SELECT {selected} FROM "{table}" WHERE {condition}' + (f" ORDER BY {order}" if ordered else "")
         with self._reading(f"reading {table}") as connection:
-            if table in table_names(connection):
-                return connection.execute(sql, values).df()
-        with closing(in_memory()) as connection:
-            create_table(connection, declared)
+            show_as_declared(connection, [declared])
             return connection.execute(sql, values).df()
 
     def read_matrix(
@@ -178,16 +175,50 @@ class Warehouse:
         condition, values = _condition(declared, where)
         check_columns(declared, (row, column, value))
         with self._reading(f"reading a matrix from {table}") as connection:
-            if table in table_names(connection):
-                return fetch_matrix(connection, declared, row, column, value, condition, values, fill)
-        with closing(in_memory()) as connection:
-            create_table(connection, declared)
+            show_as_declared(connection, [declared])
             return fetch_matrix(connection, declared, row, column, value, condition, values, fill)
 
     def files(self, asset: str, partition: str, study_root: Path) -> dict[str, Path]:
-        """Files that an asset partition keeps: role -> absolute path."""
-        rows = self.read("artefacts", {"asset": asset, "partition": partition}, ["role", "path"])
+        """Files that an asset partition keeps: role -> absolute path. Those that were dropped are not among them."""
+        rows = self.read("artefacts", {"asset": asset, "partition": partition}, ["role", "path", "dropped_at"])
+        rows = rows.loc[rows["dropped_at"].isna()]
         return {role: absolute_path(path, study_root) for role, path in zip(rows["role"], rows["path"], strict=True)}
+
+    def drop_files(
+        self,
+        dropped: Iterable[FileKey],
+        *,
+        study_root: Path,
+        instead: Mapping[FileKey, FileArtefact] | None = None,
+        run_id: str = "",
+    ) -> None:
+        """Note in one transaction that files are dropped, and which files are kept in their place.
+
+        Call it before the files are deleted: whoever is killed in between leaves files that nobody uses, and not
+        records of files that are gone, for which steps would run again.
+
+        Raises
+        ------
+        StorageError
+            If a new file is missing, or the warehouse cannot be written; nothing changes.
+        """
+        rows = [
+            artefact_rows(
+                {role: file},
+                asset=asset,
+                partition=partition,
+                study_root=study_root,
+                run_id=run_id,
+                sha256=self.hashes.sha256,
+            )
+            for (asset, partition, role), file in (instead or {}).items()
+        ]
+        added = pd.concat(rows) if rows else pd.DataFrame()
+        with self._writing("dropping files") as connection:
+            connection.begin()
+            ensure_tables(connection, self.path)
+            exchange_files(connection, dropped, added)
+            connection.commit()
 
     def steps(self) -> pd.DataFrame:
         """The last success of every asset partition."""
@@ -243,8 +274,8 @@ class Warehouse:
         with self._reading("a query") as connection:
             if is_in_memory(connection):
                 ensure_tables(connection, self.path)
-            if table_names(connection) >= set(TABLES):
-                create_views(connection, temporary=True)
+            show_as_declared(connection, TABLES.values())
+            create_views(connection, temporary=True)
             connection.execute("SET enable_external_access = false")
             statements = connection.extract_statements(sql)
             if len(statements) != 1:

@@ -199,7 +199,7 @@ def test_tables_of_another_version_are_not_mixed_with_ours(tmp_path: Path) -> No
     warehouse = warehouse_in(tmp_path)
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute("CREATE TABLE gene_counts (sample_id VARCHAR, gene_id VARCHAR, n BIGINT)")
-    with pytest.raises(StorageError, match=r"table gene_counts has other columns.*count, counter, n"):
+    with pytest.raises(StorageError, match=r"table gene_counts has other columns.*found n BIGINT"):
         store(warehouse, {"gene_counts": counts("S1", {"a": 1})})
     assert warehouse.read("steps").empty  # not there yet: an empty frame
     assert isinstance(warehouse.query("FROM gene_counts"), pd.DataFrame)
