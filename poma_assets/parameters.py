@@ -78,6 +78,8 @@ def _units(study: StudyResource, sample: str) -> Parameters:
             if isinstance(unit[column], str):
                 digest = study.hashes.sha256(study.study.resolve_unit_path(unit[column]))
                 parameters[f"{column} of unit {unit['unit']} of {sample}"] = digest
+        if isinstance(unit["accession"], str):
+            parameters[f"accession of unit {unit['unit']} of {sample}"] = unit["accession"]
     return parameters
 
 
