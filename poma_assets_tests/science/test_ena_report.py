@@ -116,7 +116,9 @@ def test_a_damaged_answer_is_refused(row, says):
     assert says in refused(row)
 
 
-@pytest.mark.parametrize("text", ["<html>\n<body>maintenance</body>\n", '{"message": "busy"}\n', "run_accession\nSRR1\n"])
+@pytest.mark.parametrize(
+    "text", ["<html>\n<body>maintenance</body>\n", '{"message": "busy"}\n', "run_accession\nSRR1\n"]
+)
 def test_an_answer_of_another_kind_is_refused(text):
     with pytest.raises(AccessionError, match="no file report of ENA"):
         parse_file_report(text, accession="SRR1039508", source="")
