@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Column, Table
 
 from poma_assets.cli.context import JsonOption, err, out
 from poma_assets.config import CONFIG_NAME, load_study
@@ -94,8 +94,8 @@ def list_references(as_json: JsonOption = False) -> None:
 def _fetch(wanted: ReferenceRelease) -> FetchedReference:
     if not err.is_terminal:
         return fetch_reference(wanted, tell=_tell, on_file=lambda file: TransferLog(file, _tell))
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=err) as bars:
+    name = TextColumn("{task.description}", table_column=Column(max_width=26, no_wrap=True, overflow="ellipsis"))
+    with Progress(name, BarColumn(20), DownloadColumn(), TransferSpeedColumn(), console=err) as bars:
 
         def on_file(file: str) -> OnProgress:
             task = bars.add_task(file, total=None)
