@@ -17,7 +17,7 @@ from poma_assets.config import CONFIG_NAME, load_study
 from poma_assets.science.errors import ConfigError
 from poma_assets.science.reference_lines import names_reference, reference_lines, with_reference
 from poma_assets.science.reference_releases import SERVICES, ReferenceRelease, find_release
-from poma_assets.storage.staging import move_into_place, work_folder
+from poma_assets.storage.staging import write_whole_text
 from poma_assets.tools.download import OnProgress
 from poma_assets.tools.reference_services import (
     FetchedReference,
@@ -66,10 +66,7 @@ def fetch(
             out.print(line, soft_wrap=True, markup=False)
         return
     config = study / CONFIG_NAME
-    text = with_reference(config.read_text(encoding="utf-8"), *paths)
-    with work_folder(config) as folder:
-        (folder / CONFIG_NAME).write_text(text, encoding="utf-8")
-        move_into_place({folder / CONFIG_NAME: config})
+    write_whole_text(config, with_reference(config.read_text(encoding="utf-8"), *paths))
     out.print(f"{config} names it now", soft_wrap=True, markup=False)
 
 

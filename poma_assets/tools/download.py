@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +32,7 @@ from poma_assets.tools.http_request import (
 )
 from poma_assets.tools.partial_file import PartialFile, partial_file
 
-__all__ = ["Download", "DownloadError", "Patience", "WrongFileError", "download", "fetch_text"]
+__all__ = ["Download", "DownloadError", "Patience", "WrongFileError", "download", "download_checked", "fetch_text"]
 
 OnProgress = Callable[[int, int | None], None]
 OnWait = Callable[[str], None]
@@ -147,6 +148,34 @@ def download(
             partial.forget()
             os.replace(partial.path, target)
     return Download(target, transfer.final_url, target.stat().st_size, transfer.last_modified)
+
+
+def download_checked(
+    url: str,
+    target: Path,
+    *,
+    checksum: str,
+    expected_bytes: int | None = None,
+    patience: Patience | None = None,
+    on_progress: OnProgress | None = None,
+    tell: OnWait,
+) -> Download:
+    """As `download`; a file that arrived with another checksum, spoilt by a proxy or a disk, is fetched once more."""
+    get = partial(
+        download,
+        url,
+        target,
+        checksum=checksum,
+        expected_bytes=expected_bytes,
+        patience=patience,
+        on_progress=on_progress,
+        on_wait=tell,
+    )
+    try:
+        return get()
+    except WrongFileError as error:
+        tell(f"{error} Fetching it once more.")
+        return get()
 
 
 def fetch_text(

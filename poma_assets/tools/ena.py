@@ -24,8 +24,8 @@ from poma_assets.science.ena_report import (
     unknown_accession,
 )
 from poma_assets.storage.lock import exclusive_lock
-from poma_assets.storage.staging import make_folder, move_into_place, plain_storage_errors, work_folder
-from poma_assets.tools.download import Download, DownloadError, Patience, WrongFileError, download, fetch_text
+from poma_assets.storage.staging import make_folder, write_whole_text
+from poma_assets.tools.download import DownloadError, Patience, download_checked, fetch_text
 from poma_assets.tools.transfer_log import Tell, TransferLog, size_text
 
 ADDRESS = "https://www.ebi.ac.uk/ena/portal/api"
@@ -84,10 +84,7 @@ def resolve_accession(
         "date": datetime.now(UTC).date().isoformat(),
         "runs": [asdict(run) for run in runs],
     }
-    path = _note_path(accession, downloads)
-    with work_folder(path) as folder, plain_storage_errors(path):
-        (folder / path.name).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
-        move_into_place({folder / path.name: path})
+    write_whole_text(_note_path(accession, downloads), json.dumps(note, indent=2) + "\n")
     return runs
 
 
@@ -142,26 +139,17 @@ def fetch_run(run: ArchiveRun, downloads: Path, *, patience: Patience | None = N
 
 def _fetch(file: ArchiveFile, target: Path, patience: Patience | None, tell: Tell) -> Path:
     url = f"{_scheme(ena_address())}://{file.path}"
-
-    def get() -> Download:
-        return download(
-            url,
-            target,
-            checksum=f"md5:{file.md5}",
-            expected_bytes=file.size_bytes,
-            patience=patience,
-            on_progress=TransferLog(file.name, tell),
-            on_wait=tell,
-        )
-
     if not target.is_file():
         tell(f"fetching {url} ({size_text(file.size_bytes)})")
-    try:
-        get()
-    except WrongFileError as error:
-        # Proxies and disks sometimes spoil a file.
-        tell(f"{error} Fetching it once more.")
-        get()
+    download_checked(
+        url,
+        target,
+        checksum=f"md5:{file.md5}",
+        expected_bytes=file.size_bytes,
+        patience=patience,
+        on_progress=TransferLog(file.name, tell),
+        tell=tell,
+    )
     return target
 
 

@@ -18,8 +18,8 @@ from poma_assets.science.errors import ReferenceFilesError
 from poma_assets.science.reference_releases import SERVICES, ReferenceFile, ReferenceRelease, find_checksum
 from poma_assets.storage.cache_folder import cache_folder
 from poma_assets.storage.lock import exclusive_lock
-from poma_assets.storage.staging import make_folder, move_into_place, plain_storage_errors, work_folder
-from poma_assets.tools.download import DownloadError, OnProgress, Patience, WrongFileError, download, fetch_text
+from poma_assets.storage.staging import make_folder, write_whole_text
+from poma_assets.tools.download import DownloadError, OnProgress, Patience, download_checked, fetch_text
 
 NOTE = "reference.json"
 _LONGEST_DOWNLOAD_S = 24 * 3600.0
@@ -146,17 +146,14 @@ class _Fetch:
         checksum = kept.checksum if kept else self._checksum(file)
         target = self.folder / file.name
         self.tell(f"{'checking' if target.is_file() else 'fetching'} {target if target.is_file() else url}")
-        on_progress = self.on_file(file.name)
-
-        def get() -> None:
-            download(url, target, checksum=checksum, patience=self.patience, on_progress=on_progress, on_wait=self.tell)
-
-        try:
-            get()
-        except WrongFileError as error:
-            # Proxies and disks sometimes spoil a file.
-            self.tell(f"{error} Fetching it once more.")
-            get()
+        download_checked(
+            url,
+            target,
+            checksum=checksum,
+            patience=self.patience,
+            on_progress=self.on_file(file.name),
+            tell=self.tell,
+        )
         return FetchedFile(file.name, kept.url if kept else url, checksum, target.stat().st_size)
 
     def _checksum(self, file: ReferenceFile) -> str:
@@ -185,7 +182,4 @@ def _read_note(folder: Path) -> FetchedReference | None:
 
 
 def _write_note(fetched: FetchedReference) -> None:
-    path = fetched.folder / NOTE
-    with work_folder(path) as folder, plain_storage_errors(path):
-        (folder / NOTE).write_text(json.dumps(asdict(fetched), indent=2) + "\n", encoding="utf-8")
-        move_into_place({folder / NOTE: path})
+    write_whole_text(fetched.folder / NOTE, json.dumps(asdict(fetched), indent=2) + "\n")
