@@ -6,7 +6,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from ena_server import declare
+from ena_server import declare, file_path
 from loopback_server import loopback
 
 from poma_assets.assets.accessions import describe_accessions, sample_is_paired, sample_lanes
@@ -65,6 +65,8 @@ def test_an_accession_is_checked_planned_fetched_and_counted(study_copy, poma, s
     assert server.requests == []
     ran = poma("run", "--study", str(study_copy), "--samples", SAMPLE, "--until", "counts")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    logs = [path.read_bytes() for path in (study_copy / ".dagster").rglob("*.db")]
+    assert any(f"fetching {server.url}{file_path(RUN, f'{RUN}_1.fastq.gz')}".encode() in log for log in logs)
     study = StudyResource(root=str(study_copy))
     counts = study.warehouse.read("gene_counts", {"sample_id": SAMPLE})
     assert counts["count"].sum() > 1000
