@@ -61,6 +61,11 @@ class Study:
         return self.results_dir / "reports"
 
     @property
+    def downloads_dir(self) -> Path:
+        """Reads of accessions: raw input, which nothing removes."""
+        return self.root / "downloads"
+
+    @property
     def dagster_home(self) -> Path:
         """Run history."""
         return self.root / ".dagster"

@@ -100,6 +100,12 @@ def _trimmer(study: StudyResource, partition: str) -> Parameters:
     return _tools(study.study.config.trimmer)(study, partition)
 
 
+def _star_sparse_d(study: StudyResource, partition: str) -> Parameters:
+    # What is chosen from the machine's memory is no reason to align again on another machine.
+    asked = study.study.config.reference.star_sparse_d
+    return {} if asked is None else {"reference.star_sparse_d in poma.yaml": asked}
+
+
 def _sample_names(study: StudyResource, partition: str) -> Parameters:
     return {"sample names": list(study.sheet.samples["sample_id"])}
 
@@ -120,7 +126,7 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "genome": (_file("genome FASTA", lambda study: study.study.genome_path),),
     "annotation": (_file("annotation GTF", lambda study: study.study.annotation_path),),
     "gene_table": (_file("count matrix", lambda study: study.study.count_matrix_path), _configuration("round_counts")),
-    "star_index": (_tools("STAR"),),
+    "star_index": (_tools("STAR"), _star_sparse_d),
     "sample_sheet": (_file("sample sheet", lambda study: study.study.samples_path),),
     "contrast_sheet": (
         _file("contrasts file", lambda study: study.study.contrasts_path),

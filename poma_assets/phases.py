@@ -9,9 +9,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
 from poma_assets.planning import AssetNode, StepIndex
 from poma_assets.resources import StudyResource
-from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
-
-_READ_STEPS = frozenset(SAMPLE_ASSETS) - {"gene_counts", "sample_quality"}
+from poma_assets.vocabulary import CONTRAST_ASSETS, READ_ASSETS, SAMPLE_ASSETS
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def nodes_in_use(graph: BaseAssetGraph[Any], study: StudyResource, *, htseq: boo
     if config.count_matrix:
         left_out |= set(SAMPLE_ASSETS) - {"sample_quality"} | {"multiqc_report"}
     elif study.sheet.units["counts"].notna().all():
-        left_out |= _READ_STEPS | {"multiqc_report"}
+        left_out |= {*READ_ASSETS, "multiqc_report"}
     if "raw_reads" in left_out:
         left_out.add("star_index")
         if study.study.annotation_path is None:

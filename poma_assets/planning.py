@@ -18,7 +18,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.science.retention import lost_files
 from poma_assets.sequencing_units import UNITS_PREFIX
 from poma_assets.storage.step_output import StepOutput
-from poma_assets.vocabulary import CONTRAST_ASSETS, KEPT_FILES, SAMPLE_ASSETS
+from poma_assets.vocabulary import CONTRAST_ASSETS, KEPT_FILES, READ_ASSETS, SAMPLE_ASSETS
 
 NEVER_RUN = "never run"
 
@@ -123,6 +123,8 @@ class StepIndex:
 
 def partitions_of(asset: str, study: StudyResource) -> list[str]:
     """Partition keys of an asset: its samples, its contrasts, or the one empty key of a cohort asset."""
+    if asset in READ_ASSETS:
+        return study.samples_with_reads
     if asset in SAMPLE_ASSETS:
         return list(study.sheet.samples["sample_id"])
     if asset in CONTRAST_ASSETS:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from poma_assets.assets.accessions import describe_accessions
 from poma_assets.assets.cohort import read_cell_lines, read_overrides
 from poma_assets.assets.differential_expression import contrast_samples
 from poma_assets.assets.enrichment import study_collections
@@ -61,6 +62,7 @@ def check_study(study: StudyResource) -> list[CheckLine]:
     _check_results_folder(study.study.results_dir)
     lanes = len(sheet.units)
     lines.append(f"sample sheet: {len(sheet.samples)} samples in {lanes} sequencing units, every file is there")
+    lines += [text for text in [describe_accessions(study)] if text]
     mapped = study_collections(study)
     sets = [one.collection for one in mapped]
     lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
@@ -81,7 +83,7 @@ def check_study(study: StudyResource) -> list[CheckLine]:
         warnings += [CheckLine("warning", note) for note in examine_given_samples(study)]
     odd = _odd_hypotheses(study, hypotheses) + _foreign_organism(study, mapped)
     warnings += [CheckLine("warning", text) for text in odd]
-    if sheet.units["fastq_1"].notna().any() and not config.count_matrix:
+    if sheet.units[["fastq_1", "accession"]].notna().any(axis=None) and not config.count_matrix:
         paths = [reference_file(study, key) for key in ("genome", "annotation")]
         names = " and ".join(path.name for path in paths)
         lines.append(f"reference: {names} are there (their sequence names are compared when the run begins)")

@@ -74,6 +74,13 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return units
 
     @cached_property
+    def samples_with_reads(self) -> list[str]:
+        """The samples that begin at reads, not at given counts, in the order of the sheet."""
+        units = self.sheet.units
+        given = set(units.loc[units["counts"].notna(), "sample_id"])
+        return [sample for sample in self.sheet.samples["sample_id"] if sample not in given]
+
+    @cached_property
     def config_values(self) -> dict[str, Any]:
         """What ``poma.yaml`` says, as JSON-able values."""
         return self.study.config.model_dump(mode="json")

@@ -50,6 +50,8 @@ def _content(study: StudyResource, sample: str) -> str:
             if isinstance(row[column], str):
                 status = study.study.resolve_unit_path(row[column]).stat()
                 files[row[column]] = (status.st_size, status.st_mtime_ns)
+        if isinstance(row["accession"], str):
+            files[row["accession"]] = (0, 0)
     return digest([files, str(sample_row(study, sample)["strandedness"])])[:16]
 
 

@@ -17,10 +17,15 @@ _FIRST_STEPS = ("raw_reads", "gene_counts")
 
 
 def unit_digests(study: StudyResource, sample: str) -> dict[str, str]:
-    """Name of each file of a sample, as in the reasons of `poma plan` -> SHA-256 of its content."""
-    return {
+    """Name of each file of a sample, as in the reasons of `poma plan` -> SHA-256 of its content, or its accession."""
+    digests = {
         f"{UNITS_PREFIX}{sample}: {column}": study.hashes.sha256(path) for column, path in _named_files(study, sample)
     }
+    for unit in study.sample_units[sample]:
+        # What an archive keeps under an accession does not change; the network is not asked for a plan.
+        if isinstance(unit["accession"], str):
+            digests[f"{UNITS_PREFIX}{sample}: {unit['accession']}"] = unit["accession"]
+    return digests
 
 
 def unit_files(study: StudyResource, sample: str) -> list[Path]:

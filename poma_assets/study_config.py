@@ -46,10 +46,14 @@ class _Section(BaseModel):
 
 
 class ReferenceConfig(_Section):
-    """Genome FASTA and annotation GTF, plain or .gz, relative to the study folder."""
+    """Genome FASTA and annotation GTF, plain or .gz, relative to the study folder; how sparse STAR's index is.
+
+    ``star_sparse_d`` is chosen from the machine's memory where it is not given.
+    """
 
     genome: str | None = None
     annotation: str | None = None
+    star_sparse_d: Annotated[int, Field(ge=1, le=16)] | None = None
 
 
 class TrimmingConfig(_Section):

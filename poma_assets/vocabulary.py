@@ -57,6 +57,9 @@ SAMPLE_ASSETS = (
 )
 """Assets with one partition per sample, in the order of the protocol."""
 
+READ_ASSETS = tuple(asset for asset in SAMPLE_ASSETS if asset not in ("gene_counts", "sample_quality"))
+"""Those that only samples with reads have; a sample whose counts are given begins at ``gene_counts``."""
+
 CONTRAST_ASSETS = (
     "design_fit",
     "de_results",

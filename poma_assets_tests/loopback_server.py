@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -48,8 +48,12 @@ def content(
     cut_after: int | None = None,
     announced: int | None = None,
     chunked: bool = False,
+    pause_s: float = 0.0,
 ) -> Answer:
-    """A file; ``cut_after`` closes the connection after so many bytes, ``announced`` lies about the length."""
+    """A file; ``cut_after`` closes the connection after so many bytes, ``announced`` lies about the length.
+
+    With ``pause_s`` it comes in eight pieces with pauses between them.
+    """
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         asked, condition = handler.headers.get("Range"), handler.headers.get("If-Range")
@@ -73,7 +77,11 @@ def content(
         else:
             handler.send_header("Content-Length", str(len(part) if announced is None else announced))
         handler.end_headers()
-        handler.wfile.write(sent)
+        step = len(sent) if not pause_s else -(-len(sent) // 8)
+        for start in range(0, len(sent), max(1, step)):
+            with suppress(OSError):
+                handler.wfile.write(sent[start : start + step])
+            time.sleep(pause_s)
 
     return answer
 

@@ -93,7 +93,7 @@ def test_find_study_root(root: Path) -> None:
 def test_unknown_key_whole_message(root: Path) -> None:
     assert refused("name: x\nreference:\n  genom: a.fa\n", root) == (
         "poma.yaml, line 3, column 3: the key 'reference.genom' is not known (found 'genom'; expected one of "
-        "genome, annotation). Did you mean 'genome'?"
+        "genome, annotation, star_sparse_d). Did you mean 'genome'?"
     )
 
 

@@ -88,3 +88,14 @@ def test_a_broken_sheet_leaves_everything_as_it_is(instance, study_copy):
     assert isinstance(result, dg.SkipReason)
     assert "line 2, column sample" in result.skip_message
     assert instance.get_dynamic_partitions("samples") == before
+
+
+def test_a_sample_with_another_accession_is_requested_again(instance, study_copy):
+    sheet = read_sheet(study_copy)
+    sheet["accession"] = ""
+    sheet.loc[1, ["fastq_1", "fastq_2", "accession"]] = ["", "", "SRR1039508"]
+    write_sheet(study_copy, sheet)
+    first = tick(instance, study_copy)
+    sheet.loc[1, "accession"] = "SRR1039509"
+    write_sheet(study_copy, sheet)
+    assert samples_of(tick(instance, study_copy, first.cursor)) == [sheet.loc[1, "sample"]]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from poma_assets.assets.reference import index_cache, reference_file
+from poma_assets.assets.reference import reference_file
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.file_policy import RecordedFile, decision_on, recorded_files
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.retention import BAM_ROLES, CRAM_ROLES, DROPPABLE_ASSETS
 from poma_assets.storage.artefacts import FileKey
+from poma_assets.storage.cache_folder import cache_folder
 from poma_assets.storage.file_removal import remove_file
 from poma_assets.storage.staging import work_folder
 from poma_assets.storage.step_output import FileArtefact
@@ -76,7 +77,7 @@ def _as_cram(study: StudyResource, sample: str, bam: Path) -> dict[FileKey, File
 
 def _cram_reference(study: StudyResource) -> Path:
     genome = reference_file(study, "genome")
-    return cram_reference(genome, index_cache().with_name("cram_reference"), study.hashes.sha256)
+    return cram_reference(genome, cache_folder("cram_reference"), study.hashes.sha256)
 
 
 def _htseq_waits(study: StudyResource, sample: str) -> bool:

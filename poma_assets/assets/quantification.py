@@ -5,6 +5,7 @@ from typing import Any, Literal, cast
 import dagster as dg
 import pandas as pd
 
+from poma_assets.assets.accessions import sample_is_paired
 from poma_assets.assets.given_counts import given_counts_path, read_given_matrix, read_given_sample
 from poma_assets.assets.kept_files import bam_file
 from poma_assets.assets.quality_rules import read_thresholds, user_rules
@@ -94,7 +95,7 @@ def gene_counts(context: dg.AssetExecutionContext, study: StudyResource, alignme
             annotation["gtf"],
             staging / name,
             strandedness=strandedness,
-            paired=_is_paired(study, sample),
+            paired=sample_is_paired(study, sample, tell=context.log.info),
             threads=study.tool_threads,
             log_path=study.log_path("gene_counts", sample),
         )
@@ -112,11 +113,6 @@ def gene_counts(context: dg.AssetExecutionContext, study: StudyResource, alignme
     )
 
 
-def _is_paired(study: StudyResource, sample: str) -> bool:
-    units = study.sheet.units
-    return bool(units.loc[units["sample_id"] == sample, "fastq_2"].notna().all())
-
-
 @pipeline_asset(partitions_def=SAMPLES, kinds={"htseq", "duckdb"}, deps=["alignment_quality"])
 def htseq_counts(context: dg.AssetExecutionContext, study: StudyResource, alignments: Files, annotation: Files) -> Step:
     """Fragments per gene by htseq-count, beside featureCounts. Slow, so outside the default job."""
@@ -129,7 +125,7 @@ def htseq_counts(context: dg.AssetExecutionContext, study: StudyResource, alignm
             annotation["gtf"],
             staging / name,
             strandedness=used_strandedness(study, sample),
-            paired=_is_paired(study, sample),
+            paired=sample_is_paired(study, sample, tell=context.log.info),
             log_path=study.log_path("htseq_counts", sample),
         )
         counts, summary = parse_htseq_counts((staging / name).read_text(), source=name)

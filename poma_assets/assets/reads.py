@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 
+from poma_assets.assets.accessions import sample_lanes
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import SAMPLES
 from poma_assets.reports.design_figure import design_figure
@@ -67,14 +68,9 @@ def contrast_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> S
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastq"})
 def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """The sample's reads as sequenced: lanes merged, files read through once, pairs of equal length."""
+    """The sample's reads as sequenced, fetched if need be: lanes merged, files read through, pairs of equal length."""
     sample = context.partition_key
-    units = study.sheet.units
-    rows = units.loc[units["sample_id"] == sample]
-    pairs = [
-        [study.study.resolve_unit_path(text) for text in (row["fastq_1"], row["fastq_2"]) if isinstance(text, str)]
-        for row in rows.to_dict("records")
-    ]
+    pairs = sample_lanes(study, sample, tell=context.log.info)
     # The user's own files are checked, so that a message names them and not the merged copy.
     summaries = [_read_pair(study, pair, sample) for pair in pairs]
     target = study.study.step_dir("raw_reads", sample)
@@ -87,7 +83,7 @@ def raw_reads(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     metadata = {
         "read_pairs": sum(summary.read_pairs for summary in summaries),
         "read_length_bp": max(summary.read_length_max for summary in summaries),
-        "lanes": len(rows),
+        "lanes": len(pairs),
     }
     content = [(summary.sha256_1, summary.sha256_2) for summary in summaries]
     return finish(context, study, files=files, metadata=metadata, content=content)

@@ -14,14 +14,16 @@ from poma_assets.planning import digest
 from poma_assets.resources import Files, StudyResource
 from poma_assets.science.annotation import check_names, fasta_contigs, parse_gtf_genes
 from poma_assets.science.errors import ConfigError, ReferenceFilesError
+from poma_assets.science.star_memory import choose_sparse_d
+from poma_assets.storage.cache_folder import cache_folder
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder, staged_directory
 from poma_assets.tools.command import CommandRecord
-from poma_assets.tools.star import build_star_index
+from poma_assets.tools.machine_memory import machine_memory_bytes
+from poma_assets.tools.star import build_star_index, genome_sa_index_nbases
 from poma_assets.tools.versions import tool_version
 from poma_assets.vocabulary import STAR_POOL
 
-_CACHE_VARIABLE = "POMA_CACHE"
 _CONTIGS = "contigs.tsv"
 
 
@@ -118,9 +120,14 @@ def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: 
 def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: Files, annotation: Files) -> Step:
     """STAR's genome index. It is kept in a cache by content, so that studies with one reference share it."""
     fasta, gtf = genome["fasta"], annotation["gtf"]
-    key = digest([study.hashes.sha256(fasta), study.hashes.sha256(gtf), tool_version("STAR")])[:24]
-    index_dir = index_cache() / key
     contigs = _contigs(genome)
+    length_bp = sum(contigs.values())
+    asked = study.study.config.reference.star_sparse_d
+    choice = choose_sparse_d(length_bp, genome_sa_index_nbases(length_bp), machine_memory_bytes(), asked=asked)
+    made_from = [study.hashes.sha256(fasta), study.hashes.sha256(gtf), tool_version("STAR")]
+    # A dense index keeps the key that it had before there were sparse ones.
+    key = digest([*made_from, *([choice.sparse_d] if choice.sparse_d > 1 else [])])[:24]
+    index_dir = cache_folder("star_index") / key
     commands: tuple[CommandRecord, ...] = ()
     make_folder(index_dir.parent)
     with exclusive_lock(index_dir.with_name(f"{key}.lock"), timeout_s=6 * 3600, describe="building a STAR index"):
@@ -129,20 +136,13 @@ def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: 
                 fasta,
                 gtf,
                 index_dir,
-                genome_length_bp=sum(contigs.values()),
+                genome_length_bp=length_bp,
                 n_contigs=len(contigs),
+                sparse_d=choice.sparse_d,
                 threads=max(1, os.cpu_count() or 1),
                 log_path=study.log_path("star_index"),
             )
             commands = (record,)
-    metadata = {"index": dg.MetadataValue.path(str(index_dir)), "reused": not commands}
+    metadata = {"index": dg.MetadataValue.path(str(index_dir)), "reused": not commands, "memory": choice.reason}
     files = {"parameters": index_dir / "genomeParameters.txt"}
-    return finish(context, study, files=files, commands=commands, metadata=metadata, content=key)
-
-
-def index_cache() -> Path:
-    """Folder of the STAR indices: POMA_CACHE, else the user's cache folder."""
-    named = os.environ.get(_CACHE_VARIABLE) or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "poma-assets"
-    )
-    return Path(named) / "star_index"
+    return finish(context, study, files=files, commands=commands, metadata=metadata, content=[*made_from, asked])

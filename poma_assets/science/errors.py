@@ -76,6 +76,10 @@ class SampleSheetError(InputError):
     """The sample sheet is wrong."""
 
 
+class AccessionError(InputError):
+    """An accession of public reads is wrong, or has no reads that can be had."""
+
+
 class ContrastError(InputError):
     """The contrasts file is wrong."""
 
@@ -106,6 +110,10 @@ class HypothesisError(InputError):
 
 class NotEnoughDataError(PomaError):
     """The input is sound but too small for this step; said in a plain sentence, never a crash."""
+
+
+class NotEnoughMemoryError(PomaError):
+    """The machine has less memory than a step needs; said before the step starts."""
 
 
 class ToolError(PomaError):

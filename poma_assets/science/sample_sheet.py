@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from poma_assets.science.accessions import check_accession
 from poma_assets.science.errors import SampleSheetError
 from poma_assets.science.fastq_pairs import FASTQ_SUFFIXES, is_fastq_name
 from poma_assets.science.tables import (
@@ -35,7 +36,8 @@ NUMERIC_COLUMNS = ("dose_um", "time_h", "rin", "a260_a280")
 
 _TEXT_COLUMNS = ("cell_line", "cell_context", "sensitivity", "treatment", "replicate", "batch", "donor")
 METADATA_COLUMNS = (*_TEXT_COLUMNS[:4], "dose_um", "time_h", *_TEXT_COLUMNS[4:], "rin", "a260_a280")
-_UNIT_COLUMNS = ("sample", "fastq_1", "fastq_2", "counts", "strandedness")
+_SOURCES = ("fastq_1", "fastq_2", "counts", "accession")
+_UNIT_COLUMNS = ("sample", *_SOURCES, "strandedness")
 # What sheets of nf-core/fetchngs and sequencing centres record of a lane, not of a sample.
 _LANE_COLUMNS = frozenset(
     {"lane", "unit", "run", "run_accession", "flowcell", "flow_cell", "read_group", "barcode", "index"}
@@ -122,8 +124,9 @@ def _check_columns(table: DelimitedTable, source: str, files_required: bool) -> 
     if "sample" not in table.columns:
         raise _missing_column("'sample'", ("sample",), table, where)
     _check_standard_spelling(table.columns, where)
-    if files_required and not {"fastq_1", "counts"} & set(table.columns):
-        raise _missing_column("'fastq_1' (or 'counts')", ("fastq_1", "counts"), table, where)
+    names = ("fastq_1", "counts", "accession")
+    if files_required and not set(names) & set(table.columns):
+        raise _missing_column("'fastq_1' (or 'counts', or 'accession')", names, table, where)
 
 
 def _missing_column(what: str, names: Sequence[str], table: DelimitedTable, where: str) -> SampleSheetError:
@@ -181,7 +184,10 @@ def _check_sample_id(sample: str, where: str) -> None:
 
 
 def _check_files(row: Row, line: str, files_required: bool) -> None:
-    first, second, counts = (_cell(row, name) for name in ("fastq_1", "fastq_2", "counts"))
+    first, second, counts, accession = (_cell(row, name) for name in _SOURCES)
+    if accession:
+        _check_accession(accession, first or second or counts, f"{line}, column accession")
+        return
     if counts and (first or second):
         raise SampleSheetError(
             "the row names both reads and a count table",
@@ -192,7 +198,9 @@ def _check_files(row: Row, line: str, files_required: bool) -> None:
         )
     if not first and not counts and (files_required or second):
         raise SampleSheetError(
-            "the first reads are missing" if second else "the row names neither reads nor a count table",
+            "the first reads are missing"
+            if second
+            else "the row names neither reads nor a count table nor an accession",
             where=f"{line}, column fastq_1",
             found="an empty cell",
             expected="the path of a FASTQ file, relative to the sheet",
@@ -215,6 +223,19 @@ def _check_files(row: Row, line: str, files_required: bool) -> None:
                 expected=f"a name ending in {', '.join(FASTQ_SUFFIXES)}",
                 fix="Give counts in the column 'counts'; turn BAM files into FASTQ first (samtools fastq)",
             )
+
+
+def _check_accession(accession: str, beside: str | None, where: str) -> None:
+    if beside:
+        raise SampleSheetError(
+            "the row names both an accession and files",
+            where=where,
+            found=f"{accession} beside {beside}",
+            expected="one of the two",
+            fix="Empty 'accession' to use the files, or the columns of files to fetch the reads; a column that only "
+            "records where the files came from can be called 'run_accession'",
+        )
+    check_accession(accession, where=where, error=SampleSheetError)
 
 
 def _check_choice(row: Row, column: str, choices: Sequence[str], line: str) -> None:
@@ -266,7 +287,7 @@ def _check_ids_differ(lanes: dict[str, list[Row]], source: str) -> None:
 def _check_files_differ(rows: Sequence[Row], source: str) -> None:
     seen: dict[str, Row] = {}
     for row in rows:
-        for column in ("fastq_1", "fastq_2", "counts"):
+        for column in _SOURCES:
             path = _cell(row, column)
             if path is None:
                 continue
@@ -277,20 +298,21 @@ def _check_files_differ(rows: Sequence[Row], source: str) -> None:
 
 def _repeated_file(row: Row, other: Row, column: str, path: str, source: str) -> SampleSheetError:
     where = f"{source}, line {row.line}, column {column}"
+    what = "accession" if column == "accession" else "file"
     sample, first = row.cells["sample"], other.cells["sample"]
     if sample != first:
         return SampleSheetError(
-            f"the same file is given for two samples, {first!r} (line {other.line}) and {sample!r}",
+            f"the same {what} is given for two samples, {first!r} (line {other.line}) and {sample!r}",
             where=where,
             found=path,
-            expected="every file at one sample only",
-            fix="Give each sample its own file",
+            expected=f"every {what} at one sample only",
+            fix=f"Give each sample its own {what}",
         )
     return SampleSheetError(
-        f"duplicated sample row: sample {sample!r} has the same file already in line {other.line}",
+        f"duplicated sample row: sample {sample!r} has the same {what} already in line {other.line}",
         where=where,
         found=path,
-        expected="a different file in every lane of a sample",
+        expected=f"a different {what} in every lane of a sample",
         fix="Delete the repeated row, or rename the sample if it is another one",
     )
 
@@ -298,7 +320,7 @@ def _repeated_file(row: Row, other: Row, column: str, path: str, source: str) ->
 def _check_lanes_agree(rows: Sequence[Row], columns: Sequence[str], source: str) -> None:
     first = rows[0]
     for row in rows[1:]:
-        if _cell(row, "counts") or _cell(first, "counts") or not _cell(row, "fastq_1"):
+        if _cell(row, "counts") or _cell(first, "counts") or not (_cell(row, "fastq_1") or _cell(row, "accession")):
             raise SampleSheetError(
                 f"sample {row.cells['sample']!r} has a second row, and only reads are merged",
                 where=f"{source}, line {row.line}, column sample",
@@ -306,7 +328,9 @@ def _check_lanes_agree(rows: Sequence[Row], columns: Sequence[str], source: str)
                 expected="one row per sample where counts are given",
                 fix="Rename one of the two samples, or delete one of the rows",
             )
-        if (_cell(row, "fastq_2") is None) != (_cell(first, "fastq_2") is None):
+        # How an accession is laid out is known when it has been resolved.
+        by_files = _cell(row, "fastq_1") and _cell(first, "fastq_1")
+        if by_files and (_cell(row, "fastq_2") is None) != (_cell(first, "fastq_2") is None):
             raise SampleSheetError(
                 f"sample {row.cells['sample']!r} mixes single-end and paired-end lanes",
                 where=f"{source}, line {row.line}, column fastq_2",
@@ -316,7 +340,7 @@ def _check_lanes_agree(rows: Sequence[Row], columns: Sequence[str], source: str)
                 fix="Add the missing R2 file, or leave fastq_2 empty in all lanes of the sample",
             )
         for column in columns:
-            if column in ("sample", "fastq_1", "fastq_2") or column.casefold() in _LANE_COLUMNS:
+            if column in ("sample", *_SOURCES) or column.casefold() in _LANE_COLUMNS:
                 continue
             _check_cell_agrees(row, first, column, source)
 
@@ -356,8 +380,8 @@ def _samples_frame(records: Sequence[dict[str, object]]) -> pd.DataFrame:
 
 
 def _unit(row: Row, number: int) -> dict[str, object]:
-    files = {column: _cell(row, column) for column in ("fastq_1", "fastq_2", "counts")}
-    return {"sample_id": row.cells["sample"], "unit": number, **files, "sheet_line": row.line}
+    sources = {column: _cell(row, column) for column in _SOURCES}
+    return {"sample_id": row.cells["sample"], "unit": number, **sources, "sheet_line": row.line}
 
 
 def _cell(row: Row, column: str) -> str | None:

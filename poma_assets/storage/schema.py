@@ -48,9 +48,10 @@ _STUDY_AND_SAMPLE_TABLES = (
         "One row per lane (row of the sheet)",
         f"""{SAMPLE_COLUMN}
         unit INTEGER lane number within the sample, from 1
-        fastq_1 VARCHAR path of the first reads, as written
+        fastq_1 VARCHAR path of the first reads, as written; NULL if counts or an accession
         fastq_2 VARCHAR path of the second reads, as written; NULL if single-end or counts
         counts VARCHAR path of a per-sample count table instead of reads; NULL otherwise
+        accession VARCHAR run, experiment or sample of ENA, SRA or DDBJ whose reads are fetched; NULL otherwise
         sheet_line INTEGER line of the sheet""",
     ),
     make_table(

@@ -91,6 +91,13 @@ def move_into_place(files: Mapping[Path, Path]) -> None:
             raise storage_error(error, target) from error
 
 
+def write_whole_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, which keeps its old content or gets the whole new one."""
+    with work_folder(path) as folder, plain_storage_errors(path):
+        (folder / path.name).write_text(text, encoding="utf-8")
+        move_into_place({folder / path.name: path})
+
+
 def replace_folder(source: Path, target: Path) -> None:
     """Rename the finished folder ``source`` to ``target``; an old one is moved aside first, then removed."""
     aside = source.with_name(source.name + ".old")

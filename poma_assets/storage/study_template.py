@@ -9,6 +9,7 @@ import yaml
 
 from poma_assets.science.errors import FastqError, InputError, ReferenceFilesError
 from poma_assets.science.fastq_pairs import find_fastq_pairs
+from poma_assets.science.reference_lines import UNNAMED
 
 SHEET_COLUMNS = (
     "sample",
@@ -66,8 +67,8 @@ def write_study_template(
         "name": name,
         "organism": organism,
         "reference": {
-            "genome": _relative(genome, directory) if genome else "FILL IN: path of the genome FASTA",
-            "annotation": _relative(annotation, directory) if annotation else "FILL IN: path of the annotation GTF",
+            "genome": _relative(genome, directory) if genome else f"{UNNAMED}: path of the genome FASTA",
+            "annotation": _relative(annotation, directory) if annotation else f"{UNNAMED}: path of the annotation GTF",
         },
         "profile": profile,
     }

@@ -15,8 +15,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
+from poma_assets.science.bsd_sum import BsdSum
 from poma_assets.science.errors import InputError, StorageError
 from poma_assets.storage.staging import plain_storage_errors
 from poma_assets.tools.http_request import (
@@ -29,14 +32,14 @@ from poma_assets.tools.http_request import (
 )
 from poma_assets.tools.partial_file import PartialFile, partial_file
 
-__all__ = ["Download", "DownloadError", "Patience", "download", "fetch_text"]
+__all__ = ["Download", "DownloadError", "Patience", "WrongFileError", "download", "download_checked", "fetch_text"]
 
 OnProgress = Callable[[int, int | None], None]
 OnWait = Callable[[str], None]
 
 _BLOCK_BYTES = 256 * 1024
 _LARGEST_TEXT_BYTES = 64 * 1024**2
-_CHECKSUM = re.compile(r"(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})", re.IGNORECASE)
+_CHECKSUM = re.compile(r"(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|bsd:\d{1,5} \d+)", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
@@ -109,7 +112,7 @@ def download(
     target
         The file; its folder is made if missing.
     checksum
-        ``"sha256:..."`` or ``"md5:..."`` in hexadecimal.
+        ``"sha256:..."`` or ``"md5:..."`` in hexadecimal, or ``"bsd:SUM BLOCKS"`` as the program ``sum`` prints them.
     expected_bytes, max_bytes
         Size that the file must have; size that it must not exceed.
     patience
@@ -147,6 +150,34 @@ def download(
     return Download(target, transfer.final_url, target.stat().st_size, transfer.last_modified)
 
 
+def download_checked(
+    url: str,
+    target: Path,
+    *,
+    checksum: str,
+    expected_bytes: int | None = None,
+    patience: Patience | None = None,
+    on_progress: OnProgress | None = None,
+    tell: OnWait,
+) -> Download:
+    """As `download`; a file that arrived with another checksum, spoilt by a proxy or a disk, is fetched once more."""
+    get = partial(
+        download,
+        url,
+        target,
+        checksum=checksum,
+        expected_bytes=expected_bytes,
+        patience=patience,
+        on_progress=on_progress,
+        on_wait=tell,
+    )
+    try:
+        return get()
+    except WrongFileError as error:
+        tell(f"{error} Fetching it once more.")
+        return get()
+
+
 def fetch_text(
     url: str,
     *,
@@ -171,7 +202,7 @@ def fetch_text(
         raise DownloadError("the answer is not a text in UTF-8", where=url, found=str(error)) from error
 
 
-class _WrongFileError(DownloadError):
+class WrongFileError(DownloadError):
     """What has arrived, or was announced, is not what was expected."""
 
 
@@ -189,6 +220,8 @@ class _Expectation:
             return True
         algorithm, digest = self.checksum
         with path.open("rb") as file:
+            if algorithm == "bsd":
+                return _bsd_sum(file) == digest
             return hashlib.file_digest(file, algorithm).hexdigest() == digest
 
     def check_size(self, size: int) -> None:
@@ -202,7 +235,7 @@ class _Expectation:
             raise self._wrong("the file is larger than allowed", f"{size:,} bytes or more", self.max_bytes)
 
     def _wrong(self, what: str, found: str, expected: int) -> DownloadError:
-        return _WrongFileError(
+        return WrongFileError(
             what, where=self.url, found=found, expected=f"{expected:,} bytes", fix="Check that the address is right."
         )
 
@@ -234,7 +267,7 @@ class _Transfer:
                 failures = 1 if self.partial.size > furthest else failures + 1
                 furthest = max(furthest, self.partial.size)
                 self._wait(failure, failures)
-            except _WrongFileError:
+            except WrongFileError:
                 self.partial.empty()
                 raise
 
@@ -273,6 +306,8 @@ class _Transfer:
                 return
             self.partial.empty()
             raise TransientFailure("the file on the server has changed meanwhile")
+        if response.status == 204:
+            raise DownloadError("the server has nothing at this address", where=self.wanted.url, found="HTTP 204")
         if response.status != 200:
             self.partial.empty()
             raise TransientFailure(f"an answer that was not asked for: HTTP {response.status}")
@@ -312,7 +347,7 @@ class _Transfer:
         if self._resumed:
             self.partial.empty()
             raise TransientFailure("the pieces do not have the checksum together")
-        raise _WrongFileError(
+        raise WrongFileError(
             "the file does not have the checksum expected",
             where=self.wanted.url,
             expected=":".join(self.wanted.checksum or ()),
@@ -355,3 +390,10 @@ def _parse_checksum(text: str | None) -> tuple[str, str] | None:
         )
     algorithm, _, digest = text.lower().partition(":")
     return algorithm, digest
+
+
+def _bsd_sum(file: BinaryIO) -> str:
+    found = BsdSum()
+    while block := file.read(_BLOCK_BYTES):
+        found.update(block)
+    return found.text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import shutil
 import zlib
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from poma_assets.science.errors import ReferenceFilesError, ToolError
 from poma_assets.storage.staging import replace_folder, work_folder
 from poma_assets.tools.command import CommandRecord, run_command
+from poma_assets.tools.machine_memory import machine_memory_bytes
 from poma_assets.tools.versions import tool_version
 
 GENOME_FILES = ("Genome", "SA", "SAindex", "chrName.txt", "chrLength.txt", "genomeParameters.txt")
@@ -60,7 +60,8 @@ def build_star_index(
     read_length_bp
         Longest read; annotated junctions get one base less on either side (``--sjdbOverhang``).
     sparse_d
-        2 halves the suffix array: about 16 GB for a human genome instead of 30 GB, alignment 16 % slower.
+        2 halves the suffix array: about 17 GB for a human genome instead of 30 GB, alignment 16 % slower
+        (`science.star_memory` chooses).
 
     Raises
     ------
@@ -85,7 +86,9 @@ def build_star_index(
             "--genomeSAsparseD",
             str(sparse_d),
             "--limitGenomeGenerateRAM",
-            str(_physical_memory_bytes()),
+            # STAR's own limit of 31 GB is too low for a human genome with annotation, and too high for a small
+            # machine, where it would be killed instead of saying what it needs.
+            str(machine_memory_bytes()),
         ]
         if annotation is not None:
             _provide(annotation, folder / "annotation.gtf")
@@ -131,9 +134,3 @@ def _provide(source: Path, target: Path) -> None:
         raise ReferenceFilesError(
             f"the gzip file is damaged: {error}", where=str(source), fix="Download or copy it again."
         ) from error
-
-
-def _physical_memory_bytes() -> int:
-    # STAR's own limit of 31 GB is too low for a human genome with annotation, and too high for a small
-    # machine, where it would be killed instead of saying what it needs.
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

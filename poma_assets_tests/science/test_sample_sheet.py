@@ -152,7 +152,7 @@ BAD = {
     "no sample column": ("name,fastq_1\nA,a.fq.gz\n", ["line 1", "no column 'sample'", "name, fastq_1"]),
     "near miss": ("Sample,fastq_1\nA,a.fq.gz\n", ["no column 'sample'", "Rename the column 'Sample'"]),
     "header after blank line": ("\nsampel,fastq_1\nA,a.fq.gz\n", ["line 2", "Rename the column 'sampel'"]),
-    "no reads column": ("sample,reads\nA,a.fq.gz\n", ["no column 'fastq_1' (or 'counts')"]),
+    "no reads column": ("sample,reads\nA,a.fq.gz\n", ["no column 'fastq_1' (or 'counts', or 'accession')"]),
     "spaces": ("sample fastq_1\nA a.fq.gz\n", ["Separate the columns with tabs or commas, not with spaces"]),
     "semicolons": ("sample;fastq_1\nA;a.fq.gz\n", ["separated by semicolons", "commas (CSV) or tabs"]),
     "odd spelling": (

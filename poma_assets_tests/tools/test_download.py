@@ -18,7 +18,7 @@ import pytest
 from loopback_server import content, hang_up, loopback, silence, status
 
 from poma_assets.science.errors import InputError, StorageError
-from poma_assets.tools.download import DownloadError, Patience, download, fetch_text
+from poma_assets.tools.download import DownloadError, Patience, WrongFileError, download, fetch_text
 
 BODY = bytes(range(256)) * 4000  # 1,024,000 bytes
 QUICK = Patience(attempts=3, first_wait_s=0.01, longest_wait_s=2.0, timeout_s=5.0)
@@ -345,3 +345,23 @@ def test_text(server):
 def test_an_empty_file_is_a_file(server, tmp_path):
     download(server.on("/a", content(b"")), tmp_path / "a", patience=QUICK)
     assert (tmp_path / "a").read_bytes() == b""
+
+
+def test_a_bsd_sum_is_a_checksum_too(server, tmp_path):
+    printed = subprocess.run(["sum"], input=BODY, capture_output=True, check=True).stdout.split()
+    checksum = f"bsd:{int(printed[0])} {int(printed[1])}"
+    url = server.on("/a", content(BODY, cut_after=300_000), content(BODY))
+    download(url, tmp_path / "a", checksum=checksum, patience=QUICK)
+    download(url, tmp_path / "a", checksum=checksum)
+    assert [request.headers.get("Range") for request in server.requests] == [None, "bytes=300000-"]
+    server.on("/b", content(BODY[::-1]))
+    with pytest.raises(WrongFileError, match=f"expected {checksum}"):
+        download(server.url + "/b", tmp_path / "b", checksum=checksum, patience=QUICK)
+
+
+def test_an_answer_without_content_is_no_file(server, tmp_path):
+    url = server.on("/a", status(204))
+    with pytest.raises(DownloadError, match=r"nothing at this address \(found HTTP 204\)"):
+        download(url, tmp_path / "a", patience=QUICK)
+    assert names(tmp_path) == []
+    assert len(server.requests) == 1
