@@ -153,7 +153,8 @@ class Bench:
         index = next((study / "cache").glob("star_index/*/genomeParameters.txt")).parent
         script = f"""set -e
         fastqc -q -t {cores} -o {out} {raw[0]} {raw[1]}
-        cutadapt -j {cores} -q 20 -m 36 -Z -a AGATCGGAAGAGC -A AGATCGGAAGAGC -o {trimmed[0]} -p {trimmed[1]} {raw[0]} {raw[1]}
+        cutadapt -j {cores} -q 20 -m 36 -Z -a AGATCGGAAGAGC -A AGATCGGAAGAGC -o {trimmed[0]} -p {trimmed[1]} \
+          {raw[0]} {raw[1]}
         fastqc -q -t {cores} -o {out} {trimmed[0]} {trimmed[1]}
         STAR --runThreadN {cores} --genomeDir {index} --readFilesIn {trimmed[0]} {trimmed[1]} --readFilesCommand zcat \
           --outFileNamePrefix {out}/ --outSAMtype BAM SortedByCoordinate --quantMode GeneCounts
