@@ -12,20 +12,20 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-QUIET_S = 4.0
-"""A page has come to rest when nothing was asked for so long."""
+QUIET_S = 3.0
+"""A page has come to rest when nothing new was asked for so long (the UI asks the same again every few seconds)."""
 
 
 @dataclass
 class PageTiming:
-    """Seconds until the last answer, and of every GraphQL operation; ``unanswered`` had no answer in time."""
+    """Seconds until everything had been answered once, and of every operation; ``unanswered`` came not in time."""
 
     settled_s: float
     operations: list[tuple[str, float]] = field(default_factory=list)
@@ -66,20 +66,25 @@ def _page_address(profile: Path) -> str:
 
 
 def time_page(page: ClientConnection, address: str, *, at_most_s: float) -> PageTiming:
-    """Open an address and watch its requests until the page comes to rest."""
-    for number, method in enumerate(("Network.enable", "Page.enable")):
-        page.send(json.dumps({"id": number, "method": method}))
-    page.send(json.dumps({"id": 9, "method": "Page.navigate", "params": {"url": address}}))
+    """Open an address in an empty page and watch its requests until the page comes to rest."""
+    for method in ("Network.enable", "Page.enable"):
+        _send(page, method)
+    _send(page, "Page.navigate", url="about:blank")
+    _drain(page)
+    _send(page, "Page.navigate", url=address)
     began = last = time.monotonic()
     waiting: dict[str, tuple[str, float]] = {}
+    asked: set[str] = set()
     timing = PageTiming(0.0)
-    while time.monotonic() - began < at_most_s and (waiting or time.monotonic() - last < QUIET_S):
+    while time.monotonic() - began < at_most_s and (waiting or not asked or time.monotonic() - last < QUIET_S):
         try:
             event = json.loads(page.recv(timeout=0.5))
         except TimeoutError:
             continue
-        name, now = _operation(event), time.monotonic()
-        if name is not None:
+        now, question = time.monotonic(), _question(event)
+        if question is not None and question not in asked:
+            asked.add(question)
+            name = str(json.loads(question).get("operationName"))
             waiting[event["params"]["requestId"]], last = (name, now), now
         elif event.get("method") in ("Network.loadingFinished", "Network.loadingFailed"):
             known = waiting.pop(event["params"]["requestId"], None)
@@ -90,11 +95,21 @@ def time_page(page: ClientConnection, address: str, *, at_most_s: float) -> Page
     return timing
 
 
-def _operation(event: dict[str, Any]) -> str | None:
-    """Name of the GraphQL operation that a request event asks for."""
+def _send(page: ClientConnection, method: str, **parameters: str) -> None:
+    page.send(json.dumps({"id": 1, "method": method, "params": parameters}))
+
+
+def _drain(page: ClientConnection) -> None:
+    """Forget what the page before still asked for."""
+    with suppress(TimeoutError):
+        while True:
+            page.recv(timeout=1.0)
+
+
+def _question(event: dict[str, Any]) -> str | None:
+    """The GraphQL request, operation and variables, that an event tells of."""
     if event.get("method") != "Network.requestWillBeSent":
         return None
     request = event["params"]["request"]
-    if not request["url"].split("?")[0].endswith("/graphql") or "postData" not in request:
-        return None
-    return str(json.loads(request["postData"]).get("operationName"))
+    is_query = request["url"].split("?")[0].endswith("/graphql") and "postData" in request
+    return str(request["postData"]) if is_query else None

@@ -34,7 +34,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = {
     "asset page, overview": "/assets/trimmed_reads",
     "asset page, partitions": "/assets/trimmed_reads?view=partitions",
-    "asset graph": "/asset-groups/",
+    "asset graph of the group reads": "/locations/__repository__@poma_assets.definitions/asset-groups/reads",
 }
 MOST_PAGE_S = 300.0
 COMMANDS = {
