@@ -56,10 +56,12 @@ CUTADAPT_RULE = """rule fastp:
 """
 SAME_ARTEFACTS = """
 import poma_assets.launcher as launcher
+import poma_assets.phases as phases
 from poma_assets.cli.main import main
-first = [phase for phase in launcher.PHASES if phase.title in ("reference", "samples", "htseq")]
-launcher.PHASES = (*first, launcher.Phase("multiqc", "publish_reports", ("multiqc_report",)))
-main()
+kept = tuple(p for p in phases.PHASES if p.title in ("reference", "samples", "htseq", "multiqc"))
+launcher.phases_until = lambda title: kept
+if __name__ == "__main__":
+    main()
 """
 NINTH = "MM1S_DMSO_3"
 SAMPLE_STEPS, COHORT_STEPS = "steps of that sample", "steps of cohort, contrasts and reports"
@@ -68,8 +70,8 @@ SAMPLE_STEPS, COHORT_STEPS = "steps of that sample", "steps of cohort, contrasts
 class Bench:
     """The data, the environment and the folders of one benchmark."""
 
-    def __init__(self, folder: Path, baselines: Path, snakemake: Path) -> None:
-        self.folder, self.baselines, self.snakemake = folder, baselines, snakemake
+    def __init__(self, folder: Path, baselines: Path, snakemake: Path, poma_jobs: int) -> None:
+        self.folder, self.baselines, self.snakemake, self.poma_jobs = folder, baselines, snakemake, poma_jobs
         self.data = folder / "data"
         self.results: dict[str, list[Cost]] = {}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -115,7 +117,7 @@ class Bench:
 
     def poma(self, title: str, study: Path, htseq: bool, *, same_artefacts: bool = False) -> Cost:
         program: list[str | Path] = ["-c", SAME_ARTEFACTS] if same_artefacts else ["-m", "poma_assets.cli.main"]
-        argv = [sys.executable, *program, "run", "--study", study, *["--htseq"] * htseq]
+        argv = [sys.executable, *program, "run", "--study", study, "--jobs", str(self.poma_jobs), *["--htseq"] * htseq]
         return self.run(_named(title, htseq), argv, cwd=study, env={**self.env, "POMA_CACHE": str(study / "cache")})
 
     def new_study(self, name: str) -> Path:
@@ -317,6 +319,7 @@ def main() -> int:
     parser.add_argument(
         "--ways", type=int, nargs="*", help="only these: 0 bash lean, 1 Snakemake, 2, 3 poma, 4, 5 bash"
     )
+    parser.add_argument("--poma-jobs", type=int, default=0, help="samples at once of poma run; 0: as it decides")
     parser.add_argument("--quick", action="store_true", help="20,000 pairs, one repetition")
     parser.add_argument("--snakemake", type=Path, default=Path("snakemake-venv"), help="its virtual environment")
     parser.add_argument("--install-snakemake", action="store_true", help="make that environment, if it is not there")
@@ -335,7 +338,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="orchestration-") as temporary:
         folder = (options.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        bench = Bench(folder, options.baselines.resolve(), snakemake)
+        bench = Bench(folder, options.baselines.resolve(), snakemake, options.poma_jobs)
         told = [version_of(command, bench.env) for command in (*TOOLS, f"{snakemake} --version", "samtools --version")]
         print(f"{date.today()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {', '.join(told)}")
         bench.simulate(options.pairs)
