@@ -334,10 +334,10 @@ def sample_groups(table: pd.DataFrame, factors: Sequence[str], roles: pd.Series)
     found: dict[tuple[str, ...], list[str]] = {}
     for sample, levels in zip(table.index, keys.to_numpy(), strict=True):
         found.setdefault(tuple(map(str, levels)), []).append(str(sample))
-    records = []
+    records, role_of = [], {str(sample): role for sample, role in roles.items()}
     for key in sorted(found, key=lambda levels: [natural_key(level) for level in levels]):
         samples = found[key]
-        held = set(roles.loc[samples])
+        held = {role_of[sample] for sample in samples}
         role = held.pop() if len(held) == 1 else "mixed"
         records.append((*key, len(samples), role, ", ".join(samples)))
     return pd.DataFrame(records, columns=[*factors, "n_samples", "role", "samples"])
