@@ -101,7 +101,7 @@ def clean(study: StudyResource, plan: CleaningPlan) -> int:
         If a run of the study is under way, or a folder cannot be written.
     """
     results = study.study.results_dir
-    with exclusive_lock(results / ".run.lock", timeout_s=0.0, describe=f"poma clean of {study.study.root}"):
+    with exclusive_lock(study.study.run_lock_path, timeout_s=0.0, describe=f"poma clean of {study.study.root}"):
         _refuse_during_runs()
         # While somebody was asked, a run may have come and gone.
         still = set(plan_cleaning(study, **plan.options).removals)

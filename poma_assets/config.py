@@ -41,6 +41,11 @@ class Study:
         return self.root / "results"
 
     @property
+    def run_lock_path(self) -> Path:
+        """The file that is locked while the study is brought up to date or cleaned: by one process at a time."""
+        return self.results_dir / ".run.lock"
+
+    @property
     def warehouse_path(self) -> Path:
         """The pipeline's own database."""
         return self.results_dir / "warehouse.duckdb"

@@ -30,6 +30,7 @@ from poma_assets.jobs import JOBS
 from poma_assets.resources import StudyResource
 from poma_assets.schedules import SCHEDULES
 from poma_assets.sensors import SENSORS
+from poma_assets.study_update import update_study
 from poma_assets.vocabulary import (
     ALIGNMENT,
     DIFFERENTIAL_EXPRESSION,
@@ -73,7 +74,7 @@ def build_definitions(study: StudyResource | None = None) -> dg.Definitions:
             asset for module, group in _GROUPS for asset in dg.load_assets_from_modules([module], group_name=group)
         ],
         asset_checks=[check for module in _CHECK_MODULES for check in module.CHECKS],
-        jobs=JOBS,
+        jobs=[*JOBS, update_study],
         sensors=SENSORS,
         schedules=SCHEDULES,
         resources={"study": resource, WAREHOUSE_IO: WarehouseIOManager(study=resource)},

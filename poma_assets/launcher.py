@@ -133,7 +133,7 @@ class Launcher:
             Count by htseq-count too.
         """
         study = self._study
-        lock = run_lock(study)
+        lock = study.study.run_lock_path
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
             close_runs_of_gone_launchers(self._instance)
@@ -256,11 +256,6 @@ class Launcher:
         parameters = self._study.files("star_index").get("parameters")
         needed = _STAR_EXTRA_BYTES + (_folder_bytes(parameters.parent) if parameters else 0)
         return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // needed)
-
-
-def run_lock(study: StudyResource) -> Path:
-    """The lock file that a launch holds while it is at work: one launch a study."""
-    return study.study.results_dir / ".run.lock"
 
 
 def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:

@@ -55,9 +55,10 @@ class AssetNode:
 class StaleStep:
     """A step that must run, and why, in words.
 
-    ``cause`` identifies what is stored of the step and what it would be made from now, so that nobody tries the same
-    twice by himself; it is empty where the step runs again only because another one does. ``remade``: the step is up
-    to date and must be computed all the same, since a file of it was dropped that another step needs.
+    ``cause`` identifies what is stored of the step and what of the study it would be made from now, so that nobody
+    tries the same twice by himself; it is empty where the step runs again only because another one does.
+    ``remade``: the step is up to date and must be computed all the same, since a file of it was dropped that another
+    step needs.
     """
 
     asset: str
@@ -192,7 +193,9 @@ def stale_step(node: AssetNode, partition: str, study: StudyResource, index: Ste
     with study.hashes.at_a_glance(read_unknown=key in index.fingerprints):
         inputs = step_inputs(node, partition, study, index)
     reason = _reason(key, inputs, study, index)
-    return StaleStep(*key, reason, digest([index.run_ids.get(key), inputs])[:_CAUSE_LENGTH]) if reason else None
+    # What is upstream is left out: where that changed, another step has a cause, or the step has been tried with it.
+    cause = digest([index.run_ids.get(key), inputs["code_version"], inputs["parameters"]])
+    return StaleStep(*key, reason, cause[:_CAUSE_LENGTH]) if reason else None
 
 
 def shares_partitions(parent: str, child: str) -> bool:

@@ -1,19 +1,13 @@
-"""Schedules: the cohort and the reports are refreshed every night."""
+"""Schedules: every night the study is brought up to date, and what failed by day is tried again."""
 
 import dagster as dg
 
-from poma_assets.jobs import analyse_cohort, publish_reports
+from poma_assets.study_update import update_study
 
-nightly_cohort = dg.ScheduleDefinition(
-    name="nightly_cohort",
-    job=analyse_cohort,
+nightly_update = dg.ScheduleDefinition(
+    name="nightly_update",
+    job=update_study,
     cron_schedule="0 2 * * *",
-    description="Every night at two: the count matrix and what follows from it over all samples.",
+    description="Every night at two: everything that is stale, failed samples included; nothing else is computed.",
 )
-nightly_reports = dg.ScheduleDefinition(
-    name="nightly_reports",
-    job=publish_reports,
-    cron_schedule="0 4 * * *",
-    description="Every night at four: MultiQC, the study report and the published database.",
-)
-SCHEDULES = (nightly_cohort, nightly_reports)
+SCHEDULES = (nightly_update,)

@@ -1,58 +1,144 @@
-"""Sensors: the sheet is watched, and its new or changed samples are run."""
+"""The sensor that watches everything a study is made from, and has it brought up to date once per batch of changes."""
 
 import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import dagster as dg
 
-from poma_assets.jobs import prepare_reference, process_sample
-from poma_assets.parameters import sample_row
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
-from poma_assets.planning import digest
+from poma_assets.phases import nodes_in_use
+from poma_assets.planning import StaleStep, digest, stale_steps
 from poma_assets.resources import StudyResource
-from poma_assets.science.errors import PomaError
+from poma_assets.runs import is_gone
+from poma_assets.sequencing_units import unit_files
+from poma_assets.storage.lock import is_locked
+from poma_assets.study_update import update_study
+from poma_assets.vocabulary import PROCESS_TAG, SAMPLE_ASSETS
+
+WATCH_VARIABLE = "POMA_WATCH"
+"""Environment variable: with ``1`` the sensor is on from the start, as `poma watch` wants it."""
+
+INTERVAL_VARIABLE = "POMA_WATCH_INTERVAL_S"
+"""Environment variable: seconds between two looks of the sensor."""
+
+_INTERVAL_S = 30
+_SETTLED_S = 30.0
+"""Files that were written to more recently may still be copied."""
+
+_TOLD = 5
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dataclass
+class _Memory:
+    """What the sensor remembers between two looks: the causes that it has asked an update for already."""
+
+    tried: list[str] = field(default_factory=list)
+    asked: int = 0
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "_Memory":
+        return cls(**json.loads(cursor)) if cursor else cls()
+
+    def text(self) -> str:
+        return json.dumps(vars(self))
 
 
 @dg.sensor(
-    jobs=[prepare_reference, process_sample],
-    minimum_interval_seconds=30,
-    description="Reads the sample sheet; adds and withdraws partitions; runs new and changed samples only.",
+    job=update_study,
+    minimum_interval_seconds=int(os.environ.get(INTERVAL_VARIABLE, _INTERVAL_S)),
+    default_status=dg.DefaultSensorStatus.RUNNING
+    if os.environ.get(WATCH_VARIABLE) == "1"
+    else dg.DefaultSensorStatus.STOPPED,
+    description="Watches the sheets and all files they name, poma.yaml, the reference, gene sets, hypotheses and "
+    "overrides. New, changed and withdrawn samples and changed settings are brought up to date together, in one run "
+    "of update_study; a sample that failed is tried again when something about it has changed.",
 )
-def sample_sheet_sensor(context: dg.SensorEvaluationContext, study: StudyResource) -> dg.SensorResult | dg.SkipReason:
-    """Request a run for every sample that is new or whose reads or declared strandedness changed."""
-    # A long-lived code server keeps its resources: the sheet must be read anew at every tick.
+def changed_inputs_sensor(context: dg.SensorEvaluationContext, study: StudyResource) -> dg.SensorResult | dg.SkipReason:
+    """Ask for one update when something is stale that was not tried yet.
+
+    A sheet that is not valid fails the look with its message, and everything stays as it is.
+    """
+    # A long-lived code server keeps its resources: the study must be read anew at every look.
     study = StudyResource(root=study.root, threads=study.threads)
-    try:
-        sheet, contrasts = study.sheet, study.contrasts
-    except PomaError as error:
-        return dg.SkipReason(f"The sheets are not valid, everything stays as it is. {error}")
-    names = list(sheet.samples["sample_id"])
+    names = list(study.sheet.samples["sample_id"])
+    contrasts = list(study.contrasts)
     synchronise(context.instance, SAMPLES, names)
-    synchronise(context.instance, CONTRASTS, list(contrasts))
-    before: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-    now = {name: _content(study, name) for name in names}
-    changed = [name for name in names if before.get(name) != now[name]]
-    if not changed:
-        return dg.SkipReason(f"No new or changed sample among {len(names)}.")
-    requests = [dg.RunRequest(job_name=prepare_reference.name, run_key=digest(now))]
-    requests += [
-        dg.RunRequest(job_name=process_sample.name, partition_key=name, run_key=f"{name}:{now[name]}")
-        for name in changed
-    ]
-    return dg.SensorResult(run_requests=requests, cursor=json.dumps(now))
+    synchronise(context.instance, CONTRASTS, contrasts)
+    memory = _Memory.parse(context.cursor)
+    if close_killed_updates(context.instance):
+        memory.tried = []
+    at_work = [f"Run {run.run_id} is" for run in unfinished_updates(context.instance)]
+    if at_work or is_locked(study.study.run_lock_path):
+        return dg.SkipReason(f"{(at_work or ['`poma run` is'])[0]} bringing the study up to date.")
+    if context.repository_def is None:
+        raise dg.DagsterInvariantViolationError("the sensor was called without its repository")
+    stale = stale_steps(nodes_in_use(context.repository_def.asset_graph, study), study)
+    own = {step.cause: step for step in stale if step.cause}
+    new = [step for cause, step in own.items() if cause not in memory.tried]
+    if not new:
+        context.update_cursor(_Memory([c for c in memory.tried if c in own], memory.asked).text())
+        return dg.SkipReason(_nothing_new(own.values(), len(names)))
+    unsettled = _still_written(study, {step.partition for step in new if step.asset in SAMPLE_ASSETS})
+    if unsettled:
+        return dg.SkipReason(f"Waiting until the files of {', '.join(unsettled[:_TOLD])} are written completely.")
+    fresh = {step.partition for step in new}
+    leave_out = sorted({step.partition for step in own.values() if step.asset in SAMPLE_ASSETS} - fresh)
+    memory = _Memory(list(own), memory.asked + 1)
+    request = dg.RunRequest(
+        run_key=digest([memory.asked, memory.tried])[:32],
+        run_config=dg.RunConfig(ops={"bring_up_to_date": {"config": {"leave_out": leave_out}}}),
+        tags={"poma/why": _why(new)},
+    )
+    return dg.SensorResult(run_requests=[request], cursor=memory.text())
 
 
-def _content(study: StudyResource, sample: str) -> str:
-    units = study.sheet.units
-    rows = units.loc[units["sample_id"] == sample].to_dict("records")
-    files = {}
-    for row in rows:
-        for column in ("fastq_1", "fastq_2", "counts"):
-            if isinstance(row[column], str):
-                status = study.study.resolve_unit_path(row[column]).stat()
-                files[row[column]] = (status.st_size, status.st_mtime_ns)
-        if isinstance(row["accession"], str):
-            files[row["accession"]] = (0, 0)
-    return digest([files, str(sample_row(study, sample)["strandedness"])])[:16]
+def unfinished_updates(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs of ``update_study`` that wait or are at work."""
+    return list(instance.get_runs(dg.RunsFilter(job_name=update_study.name, statuses=_UNFINISHED)))
 
 
-SENSORS = (sample_sheet_sensor,)
+def close_killed_updates(instance: dg.DagsterInstance) -> list[str]:
+    """Say of updates whose process is gone that they failed; return their run ids."""
+    killed = [run for run in unfinished_updates(instance) if is_gone_process(run)]
+    for run in killed:
+        instance.report_run_failed(run, "The process of this run was killed.")
+    return [run.run_id for run in killed]
+
+
+def is_gone_process(run: dg.DagsterRun) -> bool:
+    """Whether the process that a run lives in has certainly ended."""
+    return PROCESS_TAG in run.tags and is_gone(run.tags[PROCESS_TAG])
+
+
+def _nothing_new(failed: Iterable[StaleStep], n_samples: int) -> str:
+    waiting = sorted({step.partition or step.asset for step in failed})
+    if not waiting:
+        return f"Everything is up to date ({n_samples} samples)."
+    named = ", ".join([*waiting[:_TOLD], *["..."] * (len(waiting) > _TOLD)])
+    return f"Nothing new; tried before without success: {named}. `poma run` tries again, and so does every night."
+
+
+def _still_written(study: StudyResource, samples: set[str]) -> list[str]:
+    """Samples with a file that was written to a moment ago."""
+    now = time.time()
+    named = sorted(samples & set(study.sample_rows))
+    return [name for name in named if any(now - path.stat().st_mtime < _SETTLED_S for path in unit_files(study, name))]
+
+
+def _why(new: list[StaleStep]) -> str:
+    """The first reasons, for the list of runs."""
+    told = [f"{step.asset}{f' [{step.partition}]' if step.partition else ''}: {step.reason}" for step in new[:2]]
+    return "; ".join([*told, *([f"and {len(new) - 2} more"] if len(new) > 2 else [])])
+
+
+SENSORS = (changed_inputs_sensor,)

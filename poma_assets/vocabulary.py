@@ -32,6 +32,9 @@ STAR_POOL = "star"
 LAUNCHER_TAG = "poma/launcher"
 """Run tag: the process that launched the run, so that a killed launcher's runs can be closed."""
 
+PROCESS_TAG = "poma/process"
+"""Run tag: the process that an update lives in, so that a killed one does not seem to be at work for ever."""
+
 ONLY_STALE_TAG = "poma/only_stale"
 """Run tag: steps of this run that turn out to be up to date are not computed again."""
 

@@ -154,9 +154,10 @@ def test_jobs_sensors_and_schedules(definitions):
         "analyse_cohort",
         "analyse_contrast",
         "publish_reports",
+        "update_study",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"sample_sheet_sensor"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"nightly_cohort", "nightly_reports"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"changed_inputs_sensor"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"nightly_update"}
 
 
 def test_the_default_executor_is_in_process(definitions):

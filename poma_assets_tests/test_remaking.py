@@ -5,8 +5,9 @@ import inspect
 import pytest
 
 from poma_assets.assets import alignment, quantification, reads
+from poma_assets.definitions import build_definitions
 from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
-from poma_assets.launcher import asset_nodes
+from poma_assets.phases import asset_nodes
 from poma_assets.remaking import remade_steps
 from poma_assets.resources import Files
 from poma_assets.science.retention import DROPPABLE_ASSETS, NEEDED_FILES
@@ -74,4 +75,4 @@ def test_the_table_of_needed_files_agrees_with_the_parameters_of_the_assets(modu
 
 def test_the_jobs_name_every_asset_of_the_graph() -> None:
     named = (*REFERENCE_ASSETS, *COHORT_ASSETS, *REPORT_ASSETS, *SAMPLE_ASSETS, *CONTRAST_ASSETS)
-    assert sorted(named) == sorted(node.name for node in asset_nodes(htseq=True))
+    assert sorted(named) == sorted(node.name for node in asset_nodes(build_definitions().resolve_asset_graph()))

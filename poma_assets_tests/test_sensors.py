@@ -1,7 +1,9 @@
-"""The sheet sensor: new, changed and withdrawn samples, and a sheet that is not valid."""
+"""The sensor of changed inputs: what it asks for, and when it keeps quiet."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +11,14 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from poma_assets.definitions import build_definitions
 from poma_assets.resources import StudyResource
-from poma_assets.sensors import sample_sheet_sensor
+from poma_assets.runs import this_process
+from poma_assets.science.errors import SampleSheetError
+from poma_assets.sensors import changed_inputs_sensor
+from poma_assets.storage.lock import exclusive_lock
+from poma_assets.study_update import update_study
+from poma_assets.vocabulary import PROCESS_TAG
 
 
 @pytest.fixture
@@ -19,15 +27,26 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def tick(instance: dg.DagsterInstance, study: Path, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
-    context = dg.build_sensor_context(instance=instance, cursor=cursor)
-    result = sample_sheet_sensor(context, study=StudyResource(root=str(study)))
+@pytest.fixture
+def study(study_copy: Path) -> Path:
+    """A study whose files were copied long ago."""
+    for path in study_copy.rglob("*"):
+        if path.is_file():
+            os.utime(path, (time.time() - 3600,) * 2)
+    return study_copy
+
+
+def look(instance: dg.DagsterInstance, study: Path, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+    repository = build_definitions().get_repository_def()
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=repository)
+    result = changed_inputs_sensor(context, study=StudyResource(root=str(study)))
     assert isinstance(result, dg.SensorResult | dg.SkipReason)
     return result
 
 
-def samples_of(result: dg.SensorResult) -> list[str | None]:
-    return [request.partition_key for request in result.run_requests or [] if request.job_name == "process_sample"]
+def left_out(result: dg.SensorResult) -> list[str]:
+    (request,) = result.run_requests or []
+    return request.run_config["ops"]["bring_up_to_date"]["config"]["leave_out"]
 
 
 def read_sheet(study: Path) -> pd.DataFrame:
@@ -38,64 +57,78 @@ def write_sheet(study: Path, sheet: pd.DataFrame) -> None:
     sheet.to_csv(study / "samples.tsv", sep="\t", index=False)
 
 
-def test_the_first_tick_requests_the_reference_and_every_sample(instance, study_copy):
-    result = tick(instance, study_copy)
-    names = read_sheet(study_copy)["sample"].tolist()
-    assert samples_of(result) == names
-    assert [request.job_name for request in result.run_requests].count("prepare_reference") == 1
-    assert instance.get_dynamic_partitions("samples") == names
+def test_the_first_look_asks_for_one_update_of_everything(instance, study):
+    result = look(instance, study)
+    assert left_out(result) == []
+    assert "never run" in result.run_requests[0].tags["poma/why"]
+    assert instance.get_dynamic_partitions("samples") == read_sheet(study)["sample"].tolist()
     assert len(instance.get_dynamic_partitions("contrasts")) >= 1
 
 
-def test_nothing_new_is_skipped(instance, study_copy):
-    first = tick(instance, study_copy)
-    again = tick(instance, study_copy, first.cursor)
+def test_what_was_asked_for_is_not_asked_for_again(instance, study):
+    first = look(instance, study)
+    again = look(instance, study, first.cursor)
     assert isinstance(again, dg.SkipReason)
-    assert "No new or changed sample" in again.skip_message
+    assert "tried before without success" in again.skip_message
 
 
-def test_only_a_sample_with_other_reads_is_requested_again(instance, study_copy):
-    first = tick(instance, study_copy)
-    sheet = read_sheet(study_copy)
-    path = study_copy / sheet.loc[2, "fastq_1"]
+def test_only_a_sample_with_other_reads_is_tried_again(instance, study):
+    first = look(instance, study)
+    sheet = read_sheet(study)
+    path = study / sheet.loc[2, "fastq_1"]
     path.write_bytes(path.read_bytes() + path.read_bytes())
-    assert samples_of(tick(instance, study_copy, first.cursor)) == [sheet.loc[2, "sample"]]
+    os.utime(path, (time.time() - 3600,) * 2)
+    result = look(instance, study, first.cursor)
+    assert left_out(result) == sorted(set(sheet["sample"]) - {sheet.loc[2, "sample"]})
+    assert result.run_requests[0].run_key != first.run_requests[0].run_key
 
 
-def test_a_changed_rin_requests_no_sample(instance, study_copy):
-    first = tick(instance, study_copy)
-    sheet = read_sheet(study_copy)
-    sheet.loc[0, "rin"] = "7.9"
-    write_sheet(study_copy, sheet)
-    assert isinstance(tick(instance, study_copy, first.cursor), dg.SkipReason)
+def test_files_that_are_still_written_are_waited_for(instance, study):
+    os.utime(study / read_sheet(study).loc[1, "fastq_2"])
+    result = look(instance, study)
+    assert isinstance(result, dg.SkipReason)
+    assert f"Waiting until the files of {read_sheet(study).loc[1, 'sample']}" in result.skip_message
 
 
-def test_a_withdrawn_sample_loses_its_partition(instance, study_copy):
-    first = tick(instance, study_copy)
-    sheet = read_sheet(study_copy)
-    write_sheet(study_copy, sheet.drop(index=1))
-    tick(instance, study_copy, first.cursor)
+def test_a_withdrawn_sample_loses_its_partition(instance, study):
+    sheet = read_sheet(study)
+    look(instance, study)
+    write_sheet(study, sheet.drop(index=1))
+    look(instance, study)
     assert sheet.loc[1, "sample"] not in instance.get_dynamic_partitions("samples")
 
 
-def test_a_broken_sheet_leaves_everything_as_it_is(instance, study_copy):
-    first = tick(instance, study_copy)
+def test_a_broken_sheet_fails_the_look_and_leaves_everything_as_it_is(instance, study):
+    look(instance, study)
     before = instance.get_dynamic_partitions("samples")
-    sheet = read_sheet(study_copy)
+    sheet = read_sheet(study)
     sheet.loc[0, "sample"] = "../x"
-    write_sheet(study_copy, sheet)
-    result = tick(instance, study_copy, first.cursor)
-    assert isinstance(result, dg.SkipReason)
-    assert "line 2, column sample" in result.skip_message
+    write_sheet(study, sheet)
+    with pytest.raises(SampleSheetError, match="line 2, column sample"):
+        look(instance, study)
     assert instance.get_dynamic_partitions("samples") == before
 
 
-def test_a_sample_with_another_accession_is_requested_again(instance, study_copy):
-    sheet = read_sheet(study_copy)
-    sheet["accession"] = ""
-    sheet.loc[1, ["fastq_1", "fastq_2", "accession"]] = ["", "", "SRR1039508"]
-    write_sheet(study_copy, sheet)
-    first = tick(instance, study_copy)
-    sheet.loc[1, "accession"] = "SRR1039509"
-    write_sheet(study_copy, sheet)
-    assert samples_of(tick(instance, study_copy, first.cursor)) == [sheet.loc[1, "sample"]]
+def test_an_update_or_poma_run_at_work_is_waited_for(instance, study):
+    lock = StudyResource(root=str(study)).study.run_lock_path
+    lock.parent.mkdir(exist_ok=True)
+    with exclusive_lock(lock, describe="a test"):
+        assert "`poma run` is" in look(instance, study).skip_message
+    run = instance.create_run_for_job(update_study, status=dg.DagsterRunStatus.STARTED)
+    assert run.run_id in look(instance, study).skip_message
+
+
+def test_an_update_that_was_killed_is_closed_and_asked_for_again(instance, study):
+    first = look(instance, study)
+    run = instance.create_run_for_job(update_study, status=dg.DagsterRunStatus.STARTED)
+    host, pid, _ = this_process().rsplit(":", 2)
+    instance.add_run_tags(run.run_id, {PROCESS_TAG: f"{host}:{pid}:0.00"})
+    again = look(instance, study, first.cursor)
+    assert isinstance(again, dg.SensorResult)
+    assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert again.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+@pytest.mark.tools
+def test_nothing_is_asked_for_where_all_is_up_to_date(instance, finished_study):
+    assert "Everything is up to date (8 samples)" in look(instance, finished_study).skip_message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from rich.table import Table
 from poma_assets.cli.cleaning import size_text
 from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
 from poma_assets.science.errors import InputError
+from poma_assets.science.tables import listing, near_miss
 
 if TYPE_CHECKING:
     from poma_assets.launcher import Summary
@@ -73,6 +75,7 @@ def run(
     jobs: Annotated[int, typer.Option(help="Samples at once; 0: as cores and memory allow.", min=0)] = 0,
     until: Annotated[str, typer.Option(help=f"Stop after: {', '.join(_PHASES)}.")] = "reports",
     htseq: Annotated[bool, typer.Option("--htseq", help="Count by htseq-count too.")] = False,
+    leave_out: Annotated[str, typer.Option(help="Samples whose own steps are not tried, separated by commas.")] = "",
 ) -> None:
     """Run what is stale, as Dagster runs; what is up to date is reused."""
     from poma_assets.preflight import require_sound
@@ -80,22 +83,32 @@ def run(
     if until not in _PHASES:
         raise InputError("--until is unknown", found=until, expected=", ".join(_PHASES))
     resource = open_study(study)
-    wanted = [name.strip() for name in samples.split(",") if name.strip()] or None
-    known = set(resource.sheet.samples["sample_id"])
-    for name in wanted or []:
-        if name not in known:
-            raise InputError("--samples names an unknown sample", found=name, expected=", ".join(sorted(known)))
+    wanted = _known_samples(resource, "--samples", samples) or None
+    unwanted = _known_samples(resource, "--leave-out", leave_out)
     require_sound(resource)
-    summary = launch(resource, samples=wanted, jobs=jobs, until=_PHASES[until], htseq=htseq)
+    summary = launch(resource, samples=wanted, leave_out=unwanted, jobs=jobs, until=_PHASES[until], htseq=htseq)
     tell(resource, summary)
     if not summary.succeeded:
         raise typer.Exit(1)
+
+
+def _known_samples(resource: StudyResource, option: str, text: str) -> list[str]:
+    """The samples that an option names, separated by commas."""
+    known = list(resource.sheet.samples["sample_id"])
+    named = [name.strip() for name in text.split(",") if name.strip()]
+    for name in named:
+        if name not in known:
+            alike = near_miss(name, known)
+            fix = f"Is {alike!r} meant?" if alike else None
+            raise InputError(f"{option} names an unknown sample", found=name, expected=listing(known), fix=fix)
+    return named
 
 
 def launch(
     resource: StudyResource,
     *,
     samples: list[str] | None = None,
+    leave_out: Sequence[str] = (),
     jobs: int = 0,
     until: str = "reports",
     htseq: bool = False,
@@ -108,7 +121,9 @@ def launch(
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with display as progress:
-            return Launcher(resource, progress, jobs=jobs or None).run(samples=samples, until=until, htseq=htseq)
+            return Launcher(resource, progress, jobs=jobs or None).run(
+                samples=samples, leave_out=leave_out, until=until, htseq=htseq
+            )
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

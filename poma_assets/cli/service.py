@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from poma_assets.cli.context import StudyOption, err, open_study, out
 from poma_assets.science.errors import InputError
+
+if TYPE_CHECKING:
+    from poma_assets.resources import StudyResource
 
 _END_WAIT_S = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -22,7 +26,60 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(ui)
+    app.command()(watch)
     app.command()(doctor)
+
+
+_Interval = Annotated[int, typer.Option("--every", help="Seconds between two looks at the study.", min=2)]
+
+
+def watch(study: StudyOption = None, every_s: _Interval = 30) -> None:
+    """Keep the study up to date: new, changed and withdrawn samples and changed settings run by themselves.
+
+    Dagster's daemon without the web page; Ctrl-C ends it. With the page: `poma ui --watch`.
+    """
+    resource = _ready_study(study)
+    os.environ.update(_watching(every_s))
+    out.print(f"Watching {escape(resource.study.config.name)} every {every_s} s (Ctrl-C ends it)")
+    argv = [sys.executable, "-m", "dagster._daemon", "run", "-m", "poma_assets.definitions"]
+    raise typer.Exit(_run_service([*argv, "--log-level", "warning"], resource))
+
+
+def _watching(every_s: int) -> dict[str, str]:
+    """What the sensors read: on from the start, and how often they look."""
+    from poma_assets.sensors import INTERVAL_VARIABLE, WATCH_VARIABLE
+
+    return {WATCH_VARIABLE: "1", INTERVAL_VARIABLE: str(every_s)}
+
+
+def _ready_study(study: Path | None) -> StudyResource:
+    """Open the study for a daemon: its sheets are sound, and Dagster knows its samples and contrasts."""
+    import dagster as dg
+
+    from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
+
+    resource = open_study(study)
+    with dg.DagsterInstance.get() as instance:
+        synchronise(instance, SAMPLES, list(resource.sheet.samples["sample_id"]))
+        synchronise(instance, CONTRASTS, list(resource.contrasts))
+    # A study of thousands of samples, or large files to look at, may take longer than Dagster's minute.
+    os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "600")
+    return resource
+
+
+def _run_service(argv: list[str], resource: StudyResource) -> int:
+    """Run a service of Dagster until it ends or is interrupted, and end all that it started; exit status."""
+    # Dagster starts the webserver, daemon and code servers in a session of their own: Ctrl-C reaches us only.
+    process = subprocess.Popen(
+        argv, cwd=resource.study.root, env={**os.environ, "PYTHONWARNINGS": "ignore"}, start_new_session=True
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return 1 if process.wait() else 0
+    except KeyboardInterrupt:
+        _end_with_children(process.pid)
+        return 0
 
 
 def ui(
@@ -30,10 +87,9 @@ def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 3000,
     public: Annotated[bool, typer.Option("--public", help="Allow an address other than loopback. No login!")] = False,
+    watched: Annotated[bool, typer.Option("--watch", help="Keep the study up to date, as `poma watch` does.")] = False,
 ) -> None:
     """Open the Dagster UI of the study (webserver and daemon); Ctrl-C ends both."""
-    from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
-
     if host not in _LOOPBACK and not public:
         raise InputError(
             "the Dagster UI has no login",
@@ -43,27 +99,12 @@ def ui(
         )
     if public:
         err.print("[bold yellow]warning[/] there is no login: everybody who reaches this port may run jobs")
-    resource = open_study(study)
-    import dagster as dg
-
-    with dg.DagsterInstance.get() as instance:
-        synchronise(instance, SAMPLES, list(resource.sheet.samples["sample_id"]))
-        synchronise(instance, CONTRASTS, list(resource.contrasts))
+    resource = _ready_study(study)
+    if watched:
+        os.environ.update(_watching(30))
     out.print(f"Dagster UI of {escape(resource.study.config.name)}: http://{host}:{port} (Ctrl-C ends it)")
     argv = [sys.executable, "-m", "dagster", "dev", "-m", "poma_assets.definitions"]
-    argv += ["--host", host, "--port", str(port), "--log-level", "warning"]
-    # dagster dev starts the webserver, the daemon and code servers, in a session of their own: Ctrl-C reaches us only.
-    process = subprocess.Popen(
-        argv, cwd=resource.study.root, env={**os.environ, "PYTHONWARNINGS": "ignore"}, start_new_session=True
-    )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        _end_with_children(process.pid)
-        status = 0
-    raise typer.Exit(1 if status else 0)
+    raise typer.Exit(_run_service([*argv, "--host", host, "--port", str(port), "--log-level", "warning"], resource))
 
 
 def _end_with_children(pid: int) -> None:

@@ -79,6 +79,17 @@ def exclusive_lock(
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file alone at this moment; a missing file is held by nobody."""
+    if not path.exists():
+        return False
+    try:
+        with exclusive_lock(path, timeout_s=0.0, describe="looking whether it is free"):
+            return False
+    except WarehouseLockedError:
+        return True
+
+
 @contextmanager
 def shared_lock(
     path: Path, *, timeout_s: float = 600.0, describe: str, on_wait: OnWait | None = None

@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,7 @@ def run_command(
     stdout_path: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> CommandRecord:
     """Run a program to its end, in a process group of its own.
 
@@ -98,6 +99,8 @@ def run_command(
         Variables to add to the environment.
     timeout_s
         After so many seconds the whole group is ended.
+    on_line
+        Called with each line of the log, while the program runs.
 
     Raises
     ------
@@ -118,7 +121,7 @@ def run_command(
             out = files.enter_context(stdout_path.open("wb")) if stdout_path else log
             environment = None if env is None else {**os.environ, **env}
             run = process_group.start((program, *texts[1:]), stdout=out, stderr=log, cwd=cwd, env=environment)
-            use = run.wait(timeout_s)
+            use = run.wait(timeout_s, None if on_line is None else _Follower(log_path, on_line).tell)
     except process_group.ProgramTimeoutError:
         raise _failure(tool, f"did not end within {timeout_s:g} s and was stopped", "", log_path) from None
     except OSError as error:
@@ -129,6 +132,24 @@ def run_command(
         raise _exit_error(tool, use.exit_code, log_path, cwd or log_path.parent)
     wall_s = time.monotonic() - begin
     return CommandRecord(texts, tool, version, wall_s, use.cpu_s, use.peak_memory_mib, log_path)
+
+
+class _Follower:
+    """Reads the lines that a log gets, from the second on: the first is the command."""
+
+    def __init__(self, path: Path, on_line: Callable[[str], None]) -> None:
+        self._path, self._on_line = path, on_line
+        self._read_bytes = path.stat().st_size
+
+    def tell(self) -> None:
+        """Hand over the lines that are complete since the last call."""
+        with self._path.open("rb") as log:
+            log.seek(self._read_bytes)
+            text = log.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read_bytes += len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            self._on_line(line)
 
 
 def require_tool(program: str) -> Path:

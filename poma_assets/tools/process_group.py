@@ -65,8 +65,8 @@ class ProgramRun:
         self._own_memory_mib = _peak_resident_mib("self")
         self._sampled_memory_mib = 0.0
 
-    def wait(self, timeout_s: float | None = None) -> ResourceUse:
-        """Wait for the end and return what it cost.
+    def wait(self, timeout_s: float | None = None, on_tick: Callable[[], None] | None = None) -> ResourceUse:
+        """Wait for the end and return what it cost; ``on_tick`` is called now and then, and once at the end.
 
         Raises
         ------
@@ -80,13 +80,18 @@ class ProgramRun:
                 tick_s = _FIRST_TICK_S
                 while not exited_within(tick_s):
                     self._sample_memory()
+                    if on_tick is not None:
+                        on_tick()
                     tick_s = min(2 * tick_s, _TICK_S)
                     if deadline is not None and time.monotonic() > deadline:
                         raise ProgramTimeoutError
         except BaseException:
             self._stop()
             raise
-        return self._reap()
+        use = self._reap()
+        if on_tick is not None:
+            on_tick()
+        return use
 
     def send(self, signal_number: int) -> None:
         """Send a signal to every process of the group; nothing happens if the program was already reaped."""
