@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
+from poma_assets.vocabulary import ASSETS_BEFORE_ALIGNMENT, CONTRAST_ASSETS, SAMPLE_ASSETS
 
 REFERENCE_ASSETS = ("sample_sheet", "contrast_sheet", "genome", "annotation", "gene_table", "star_index")
 COHORT_ASSETS = ("count_matrix", "normalised_expression", "sample_exploration", "sample_identity")
@@ -18,6 +18,11 @@ process_sample = dg.define_asset_job(
     "process_sample",
     selection=dg.AssetSelection.assets(*DEFAULT_SAMPLE_ASSETS),
     description="From one sample's reads to its gene counts and quality.",
+)
+prepare_reads = dg.define_asset_job(
+    "prepare_reads",
+    selection=dg.AssetSelection.assets(*ASSETS_BEFORE_ALIGNMENT),
+    description="The steps of one sample before its alignment; `poma run` does them while the genome index is made.",
 )
 count_sample_with_htseq = dg.define_asset_job(
     "count_sample_with_htseq",
@@ -41,6 +46,7 @@ publish_reports = dg.define_asset_job(
 )
 JOBS = (
     prepare_reference,
+    prepare_reads,
     process_sample,
     count_sample_with_htseq,
     analyse_cohort,

@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from dagster._core.utils import make_new_run_id
 
 from poma_assets.definitions import build_definitions
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
-from poma_assets.phases import Phase, nodes_in_use, phases_after, phases_until
+from poma_assets.phases import READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
 from poma_assets.planning import AssetNode, StaleStep, stale_steps
 from poma_assets.resources import StudyResource
 from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
@@ -77,6 +77,16 @@ class _Queue:
     waiting: deque[tuple[Phase, RunTask]] = field(default_factory=deque)
     phase_of: dict[str, Phase] = field(default_factory=dict)
     """Run id -> phase, of the tasks under way."""
+    tasks: dict[str, RunTask] = field(default_factory=dict)
+    """Run id -> task, of all that were given to a worker."""
+
+    def running(self, title: str) -> list[RunTask]:
+        """The tasks of a phase that are under way."""
+        return [self.tasks[run_id] for run_id, phase in self.phase_of.items() if phase.title == title]
+
+    def submitted(self, phase: Phase, task: RunTask) -> None:
+        """A task has been given to a worker."""
+        self.phase_of[task.run_id], self.tasks[task.run_id] = phase, task
 
     def ready(self) -> Phase | None:
         """A phase whose predecessors have all ended."""
@@ -108,6 +118,7 @@ class Launcher:
         self._labels: dict[str, str] = {}
         self._steps_seen: dict[str, int] = {}
         self._affordable = self._jobs
+        self._ahead: deque[RunTask] | None = None
         self._stopped: set[str] = set()
         self._next_look = 0.0
 
@@ -142,7 +153,11 @@ class Launcher:
             self._nodes = needed_nodes(study, htseq=htseq)
             self._samples = set(study.sheet.samples["sample_id"] if samples is None else samples) - set(leave_out)
             self._time_left = TimeLeft.from_history(study)
+            stale = stale_steps(self._nodes, study)
+            if not stale:
+                return self._summary
             try:
+                self._warm_up(stale)
                 self._execute(_Queue(list(phases_until(until))))
             except BaseException:
                 unfinished = self._pool.running
@@ -152,6 +167,11 @@ class Launcher:
                 raise
             self._pool.close()
         return self._summary
+
+    def _warm_up(self, stale: Sequence[StaleStep]) -> None:
+        """Start the workers that will be needed: they import while the first phase runs."""
+        at_once = max(Counter(step.asset for step in stale).values(), default=0)
+        self._pool.grow(min(self._jobs, at_once))
 
     def _close_interrupted_runs(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
@@ -167,6 +187,7 @@ class Launcher:
             if not queue.waiting and not queue.phase_of:
                 return
             self._submit(queue)
+            self._read_ahead(queue)
             for outcome in self._pool.finished(_POLL_S):
                 self._settle(outcome, queue)
             self._look()
@@ -174,32 +195,47 @@ class Launcher:
     def _begin(self, phase: Phase) -> list[RunTask]:
         # Earlier phases have had their chance: what they left behind shows in the data versions of their steps.
         stale = stale_steps([node for node in self._nodes if node.name in phase.assets], self._study)
-        if phase.title == "samples":
+        if phase.title in ("samples", READS_AHEAD.title):
             stale = [step for step in stale if step.partition in self._samples]
         tasks = _tasks(phase, stale)
         if tasks:
             self._labels |= {task.run_id: task.partition or "all" for task in tasks}
             self._affordable = self._affordable_jobs()
-            self._progress.phase(phase.title, len(tasks))
+            if phase is not READS_AHEAD:  # nobody knows how many of these there will be time for
+                self._progress.phase(phase.title, len(tasks))
         return tasks
 
     def _submit(self, queue: _Queue) -> None:
         """Give waiting tasks to workers, as many as cores allow, and memory for those that hold a genome."""
         while queue.waiting and len(queue.phase_of) < self._jobs:
-            phase, task = queue.waiting[0]
-            if phase.title == "samples" and self._running_of(phase, queue) >= self._affordable:
+            read_now = {task.partition for task in queue.running(READS_AHEAD.title)}
+            free = [(phase, task) for phase, task in queue.waiting if task.partition not in read_now]
+            if not free:
                 return
-            queue.waiting.popleft()
-            self._pool.grow(min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting)))
-            at_once = min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting))
-            threaded = RunTask(**{**vars(task), "threads": max(1, (os.cpu_count() or 1) // at_once)})
-            self._pool.submit(threaded)
-            queue.phase_of[task.run_id] = phase
-            self._time_left.started(threaded)
+            phase, task = free[0]
+            if phase.title == "samples" and len(queue.running(phase.title)) >= self._affordable:
+                return
+            queue.waiting.remove((phase, task))
+            self._give(phase, task, queue)
 
-    @staticmethod
-    def _running_of(phase: Phase, queue: _Queue) -> int:
-        return sum(running.title == phase.title for running in queue.phase_of.values())
+    def _give(self, phase: Phase, task: RunTask, queue: _Queue) -> None:
+        """Give a task to a worker, with its share of the cores."""
+        at_once = min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting))
+        self._pool.grow(at_once)
+        threaded = replace(task, threads=max(1, (os.cpu_count() or 1) // at_once))
+        self._pool.submit(threaded)
+        queue.submitted(phase, threaded)
+        self._time_left.started(threaded)
+
+    def _read_ahead(self, queue: _Queue) -> None:
+        """While the genome index is made, which keeps one core busy, prepare the reads of the first samples."""
+        making = any("star_index" in task.assets for task in queue.running("reference"))
+        if not making or not any(phase.title == "samples" for phase in queue.pending):
+            return
+        if self._ahead is None:
+            self._ahead = deque(self._begin(READS_AHEAD))
+        while self._ahead and len(queue.phase_of) < self._jobs:
+            self._give(READS_AHEAD, self._ahead.popleft(), queue)
 
     def _settle(self, outcome: RunOutcome, queue: _Queue) -> None:
         """Book a run that has ended, and give up what cannot be right without it."""
@@ -217,6 +253,8 @@ class Launcher:
         self._progress.finished(phase.title, label, failures)
         self._time_left.finished(outcome.run_id)
         self._progress.left(self._time_left.seconds([task for _, task in queue.waiting], self._jobs))
+        if failures and phase is READS_AHEAD:
+            self._samples.discard(label)  # its whole run would fail in the same step again
         if failures and phase.required:
             self._summary.not_reached += queue.drop(phases_after({phase.title}))
 

@@ -9,7 +9,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
 from poma_assets.planning import AssetNode, StepIndex
 from poma_assets.resources import StudyResource
-from poma_assets.vocabulary import CONTRAST_ASSETS, READ_ASSETS, SAMPLE_ASSETS
+from poma_assets.vocabulary import ASSETS_BEFORE_ALIGNMENT, CONTRAST_ASSETS, READ_ASSETS, SAMPLE_ASSETS
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ PHASES = (
         after=("contrasts", "multiqc"),
     ),
 )
+
+READS_AHEAD = Phase("reads", "prepare_reads", ASSETS_BEFORE_ALIGNMENT)
+"""What is done of the first samples while the reference is prepared: making a genome index keeps one core busy."""
 
 
 def phases_until(title: str) -> tuple[Phase, ...]:

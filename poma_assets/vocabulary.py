@@ -63,6 +63,9 @@ SAMPLE_ASSETS = (
 READ_ASSETS = tuple(asset for asset in SAMPLE_ASSETS if asset not in ("gene_counts", "sample_quality"))
 """Those that only samples with reads have; a sample whose counts are given begins at ``gene_counts``."""
 
+ASSETS_BEFORE_ALIGNMENT = ("raw_reads", "read_quality", "trimmed_reads", "trimmed_read_quality")
+"""Those of a sample that need no reference."""
+
 CONTRAST_ASSETS = (
     "design_fit",
     "de_results",

@@ -149,6 +149,7 @@ def test_jobs_sensors_and_schedules(definitions):
     named = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert named == {
         "prepare_reference",
+        "prepare_reads",
         "process_sample",
         "count_sample_with_htseq",
         "analyse_cohort",

@@ -53,9 +53,9 @@ class PlainProgress:
 
     def finished(self, title: str, label: str, failures: Sequence[tuple[str, str]]) -> None:
         """A run ends."""
-        self._done[title] += 1
-        of_all = f"{self._done[title]} of {self._runs[title]}"
-        self._line(f"  {label}: {title} {'FAILED' if failures else 'done'} ({of_all})")
+        self._done[title] = self._done.get(title, 0) + 1
+        of_all = f" ({self._done[title]} of {self._runs[title]})" if title in self._runs else ""
+        self._line(f"  {label}: {title} {'FAILED' if failures else 'done'}{of_all}")
         for step, message in failures:
             self._line(f"    {step}: {message}")
 
@@ -115,7 +115,8 @@ class LiveProgress:
     def finished(self, title: str, label: str, failures: Sequence[tuple[str, str]]) -> None:
         """A run ends."""
         self._rows.pop(label, None)
-        self._bar.advance(self._tasks[title])
+        if title in self._tasks:
+            self._bar.advance(self._tasks[title])
         for step, message in failures:
             self._console.print(f"[bold red]{escape(label)}[/] {escape(step)}: {escape(message)}", soft_wrap=True)
 
