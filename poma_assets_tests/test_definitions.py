@@ -141,7 +141,11 @@ def test_jobs_sensors_and_schedules(definitions):
         "analyse_contrast",
         "publish_reports",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"sample_sheet_sensor"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "sample_sheet_sensor",
+        "failed_run_notifier",
+        "verdict_change_notifier",
+    }
     assert {schedule.name for schedule in repository.schedule_defs} == {"nightly_cohort", "nightly_reports"}
 
 
