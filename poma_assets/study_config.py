@@ -5,6 +5,7 @@ Text in, configuration out; the folder around it is in ``config``.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
@@ -53,6 +54,19 @@ def _one_own_table(names: list[str]) -> list[str]:
 def _webhook(value: str | None) -> str | None:
     if value is not None and not value.startswith(ENVIRONMENT_PREFIX) and not is_webhook_address(value):
         raise ValueError(WEBHOOK_RULE)
+    return value
+
+
+def _file_name_pattern(value: str | None) -> str | None:
+    rule = "a regular expression for whole file names with the groups (?P<sample>...), (?P<read>...), (?P<lane>...)"
+    if value is None:
+        return None
+    try:
+        groups = set(re.compile(value).groupindex)
+    except re.error as problem:
+        raise ValueError(f"{rule}; this one cannot be read: {problem}") from problem
+    if "sample" not in groups or not groups <= {"sample", "read", "lane"}:
+        raise ValueError(rule + "; sample is a must, other names are not known")
     return value
 
 
@@ -136,6 +150,13 @@ class NotificationsConfig(_Section):
         return {"on" if key is True else key: item for key, item in value.items()} if isinstance(value, dict) else value
 
 
+class InboxConfig(_Section):
+    """A folder that is watched for FASTQ files, and how their names are read."""
+
+    folder: Annotated[str, Field(min_length=1)]
+    pattern: Annotated[str | None, AfterValidator(_file_name_pattern)] = None
+
+
 class StudyConfig(_Section):
     """What ``poma.yaml`` says."""
 
@@ -160,9 +181,10 @@ class StudyConfig(_Section):
     cell_lines: str | None = None
     seed: Annotated[int, Field(ge=0)] = 1
     notifications: NotificationsConfig = NotificationsConfig()
+    inbox: InboxConfig | None = None
 
 
-NOT_ANALYSIS = frozenset({"notifications"})
+NOT_ANALYSIS = frozenset({"notifications", "inbox"})
 """Keys that change no result: reports do not print them as parameters."""
 
 
@@ -271,6 +293,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         ("enrichment",): EnrichmentConfig,
         ("notifications",): NotificationsConfig,
         ("notifications", "email"): EmailConfig,
+        ("inbox",): InboxConfig,
     }
     return [field.alias or name for name, field in sections.get(location, QualityRule).model_fields.items()]
 

@@ -145,6 +145,7 @@ def test_jobs_sensors_and_schedules(definitions):
         "sample_sheet_sensor",
         "failed_run_notifier",
         "verdict_change_notifier",
+        "inbox_sensor",
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {"nightly_cohort", "nightly_reports"}
 

@@ -9,7 +9,7 @@ import warnings
 import typer
 from rich.markup import escape
 
-from poma_assets.cli import development, gene_sets, notify, results, running, service, start
+from poma_assets.cli import development, gene_sets, inbox, notify, results, running, service, start
 from poma_assets.cli.context import err
 from poma_assets.science.errors import PomaError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for module in (start, running, results, gene_sets, notify, service, development):
+for module in (start, running, results, gene_sets, inbox, notify, service, development):
     module.register(app)
 
 
