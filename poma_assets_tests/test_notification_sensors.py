@@ -15,7 +15,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.science.errors import ConfigError, StorageError
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import StepOutput
-from poma_assets.study_config import parse_config
+from poma_assets.study_config import NOT_ANALYSIS, parse_config
 from poma_assets.vocabulary import LAUNCHER_TAG
 
 
@@ -215,3 +215,11 @@ def test_a_wrong_section_is_refused_and_no_address_is_shown(section, words):
     text = str(caught.value)
     assert words in text
     assert "SECRET" not in text + str(caught.value.__cause__)
+
+
+def test_what_reports_and_logs_print_of_the_configuration_holds_no_address():
+    config = parse_config("name: mm\nnotifications: {webhook: 'https://h.example.org/SECRET'}\ninbox: {folder: in}\n")
+    assert "SECRET" not in repr(config)
+    printed = config.model_dump(mode="json", exclude=set(NOT_ANALYSIS))
+    assert {"notifications", "inbox"}.isdisjoint(printed)
+    assert printed["name"] == "mm"

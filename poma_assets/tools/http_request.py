@@ -87,16 +87,7 @@ def open_url(url: str, headers: Mapping[str, str], timeout_s: float) -> http.cli
     DownloadError
         The server refuses, or redirects to where we do not follow.
     """
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _WebRedirects(),
-    ):
-        opener.add_handler(handler)
+    opener = _web_opener(_WebRedirects())
     request = urllib.request.Request(url, headers={"User-Agent": _AGENT, "Accept-Encoding": "identity", **headers})
     try:
         response: http.client.HTTPResponse = opener.open(request, timeout=timeout_s)
@@ -123,15 +114,7 @@ def post_json(url: str, body: bytes, timeout_s: float, *, shown: str) -> None:
     DownloadError
         The server does not take it.
     """
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
+    opener = _web_opener()
     headers = {"User-Agent": _AGENT, "Content-Type": "application/json"}
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")
     try:
@@ -159,6 +142,21 @@ def read_some(url: str, response: http.client.HTTPResponse, most_bytes: int) -> 
         return response.read1(most_bytes)
     except (OSError, http.client.HTTPException) as error:
         raise _network_failure(url, error) from error
+
+
+def _web_opener(*further: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
+    """Http and https only; without a further handler a redirect is an error."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        *further,
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 class _WebRedirects(urllib.request.HTTPRedirectHandler):
