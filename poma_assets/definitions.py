@@ -25,8 +25,10 @@ from poma_assets.checks import (
     reference_checks,
     report_checks,
 )
+from poma_assets.inbox_sensor import SENSORS as INBOX_SENSORS
 from poma_assets.io_managers import WarehouseIOManager
 from poma_assets.jobs import JOBS
+from poma_assets.notification_sensors import SENSORS as NOTIFICATION_SENSORS
 from poma_assets.resources import StudyResource
 from poma_assets.schedules import SCHEDULES
 from poma_assets.sensors import SENSORS
@@ -75,7 +77,7 @@ def build_definitions(study: StudyResource | None = None) -> dg.Definitions:
         ],
         asset_checks=[check for module in _CHECK_MODULES for check in module.CHECKS],
         jobs=[*JOBS, update_study],
-        sensors=SENSORS,
+        sensors=[*SENSORS, *NOTIFICATION_SENSORS, *INBOX_SENSORS],
         schedules=SCHEDULES,
         resources={"study": resource, WAREHOUSE_IO: WarehouseIOManager(study=resource)},
         executor=dg.in_process_executor,

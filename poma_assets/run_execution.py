@@ -4,14 +4,11 @@ import os
 from pathlib import Path
 
 import dagster as dg
-from dagster_shared.error import SerializableErrorInfo
 
 from poma_assets.definitions import build_definitions
 from poma_assets.resources import THREADS_VARIABLE, StudyResource
-from poma_assets.runs import RunOutcome, RunTask
+from poma_assets.runs import RunOutcome, RunTask, plain_error
 from poma_assets.vocabulary import LAUNCHER_TAG, ONLY_STALE_TAG, REMADE_TAG, UNCHANGED_KEY
-
-_OWN_ERRORS = "poma_assets.science.errors."
 
 
 class Runner:
@@ -50,16 +47,3 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
     checks = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
     failures += [(check.asset_key.path[-1], f"check {check.check_name}: {check.description}") for check in checks]
     return failures
-
-
-def plain_error(error: SerializableErrorInfo | None) -> str:
-    """Text of the innermost error of ours in a chain of causes; else of the innermost error."""
-    chosen = ""
-    while error is not None:
-        text = error.message.strip()
-        if text.startswith(_OWN_ERRORS) or not chosen.startswith(_OWN_ERRORS):
-            chosen = text
-        error = error.cause or error.context
-    if chosen.startswith(_OWN_ERRORS):
-        return chosen.split(": ", 1)[1]
-    return chosen

@@ -1,9 +1,12 @@
-"""A Dagster run as the launcher hands it to a worker, how it ended, and which process it lives in."""
+"""A Dagster run as the launcher hands it to a worker: its process, how it ended, in plain words why a step failed."""
 
 import socket
 from dataclasses import dataclass
 
 import psutil
+from dagster_shared.error import SerializableErrorInfo
+
+_OWN_ERRORS = "poma_assets.science.errors."
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,16 @@ def is_gone(name: str) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.2f}" != started
     except psutil.NoSuchProcess:
         return True
+
+
+def plain_error(error: SerializableErrorInfo | None) -> str:
+    """Text of the innermost error of ours in a chain of causes; else of the innermost error."""
+    chosen = ""
+    while error is not None:
+        text = error.message.strip()
+        if text.startswith(_OWN_ERRORS) or not chosen.startswith(_OWN_ERRORS):
+            chosen = text
+        error = error.cause or error.context
+    if chosen.startswith(_OWN_ERRORS):
+        return chosen.split(": ", 1)[1]
+    return chosen

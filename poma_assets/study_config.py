@@ -5,13 +5,22 @@ Text in, configuration out; the folder around it is in ``config``.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from poma_assets.science.errors import ConfigError
+from poma_assets.science.notification_texts import (
+    ENVIRONMENT_PREFIX,
+    IMPLICIT_TLS_PORT,
+    LOOPBACK_HOSTS,
+    WEBHOOK_RULE,
+    is_webhook_address,
+)
 from poma_assets.science.tables import near_miss
 from poma_assets.science.yaml_text import compose, entries, position
 
@@ -19,6 +28,7 @@ CONFIG_NAME = "poma.yaml"
 DEFAULT_SAMPLES = "samples.tsv"
 SHIPPED = "shipped"
 _Bases = Annotated[str, Field(pattern=r"^[ACGTN]+$")]
+_EmailAddress = Annotated[str, Field(pattern=r"\A[!#-'*-+\--9=?A-Z\^-~]+@[A-Za-z0-9.-]+\z")]
 
 
 def _apart(names: list[str]) -> list[str]:
@@ -41,8 +51,27 @@ def _one_own_table(names: list[str]) -> list[str]:
     return names
 
 
+def _webhook(value: str | None) -> str | None:
+    if value is not None and not value.startswith(ENVIRONMENT_PREFIX) and not is_webhook_address(value):
+        raise ValueError(WEBHOOK_RULE)
+    return value
+
+
+def _file_name_pattern(value: str | None) -> str | None:
+    rule = "a regular expression for whole file names with the groups (?P<sample>...), (?P<read>...), (?P<lane>...)"
+    if value is None:
+        return None
+    try:
+        groups = set(re.compile(value).groupindex)
+    except re.error as problem:
+        raise ValueError(f"{rule}; this one cannot be read: {problem}") from problem
+    if "sample" not in groups or not groups <= {"sample", "read", "lane"}:
+        raise ValueError(rule + "; sample is a must, other names are not known")
+    return value
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class ReferenceConfig(_Section):
@@ -93,6 +122,45 @@ class QualityRule(_Section):
     fail: str | None = None
 
 
+class EmailConfig(_Section):
+    """Where notifications are posted by e-mail; the password is in the environment, never here."""
+
+    to: Annotated[list[_EmailAddress], Field(min_length=1), BeforeValidator(_as_list)]
+    sender: Annotated[_EmailAddress, Field(alias="from")]
+    smtp_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]+$")]
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    starttls: bool = True
+    user: str | None = None
+
+    @model_validator(mode="after")
+    def _password_is_encrypted(self) -> Self:
+        plain = not self.starttls and self.smtp_port != IMPLICIT_TLS_PORT
+        if self.user is not None and plain and self.smtp_host not in LOOPBACK_HOSTS:
+            raise ValueError("'starttls: true' where there is a user: the password would travel unencrypted")
+        return self
+
+
+class NotificationsConfig(_Section):
+    """Who is told of failures and of changed verdicts; nobody by default."""
+
+    webhook: Annotated[str | None, Field(repr=False), AfterValidator(_webhook)] = None
+    email: EmailConfig | None = None
+    on: Annotated[list[Literal["failure", "verdict_change"]], BeforeValidator(_as_list)] = ["failure", "verdict_change"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_is_a_name(cls, value: object) -> object:
+        # YAML reads the bare word ``on`` as true.
+        return {"on" if key is True else key: item for key, item in value.items()} if isinstance(value, dict) else value
+
+
+class InboxConfig(_Section):
+    """A folder that is watched for FASTQ files, and how their names are read."""
+
+    folder: Annotated[str, Field(min_length=1)]
+    pattern: Annotated[str | None, AfterValidator(_file_name_pattern)] = None
+
+
 class StudyConfig(_Section):
     """What ``poma.yaml`` says."""
 
@@ -118,6 +186,12 @@ class StudyConfig(_Section):
     hypotheses: Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_one_own_table)] = []
     cell_lines: str | None = None
     seed: Annotated[int, Field(ge=0)] = 1
+    notifications: NotificationsConfig = NotificationsConfig()
+    inbox: InboxConfig | None = None
+
+
+NOT_ANALYSIS = frozenset({"notifications", "inbox"})
+"""Keys that change no result: reports do not print them as parameters."""
 
 
 def parse_config(text: str) -> StudyConfig:
@@ -183,13 +257,23 @@ def _config_error(problem: ValidationError, node: yaml.MappingNode) -> ConfigErr
     return ConfigError(
         f"the value of {path!r} is not valid",
         where=where,
-        found="an empty value" if item["input"] is None else repr(item["input"]),
-        expected=_expectation(item["type"], item["msg"]),
+        found=_found(item),
+        expected=_expectation(item["loc"], item["type"], item["msg"]),
         fix="Put quotes around it" if quotable else None,
     )
 
 
-def _expectation(kind: str, message: str) -> str:
+def _found(item: ErrorDetails) -> str:
+    path = item["loc"]
+    if item["input"] is None:
+        return "an empty value"
+    # The address of a webhook is a password: whoever has it can post.
+    if path[:1] == ("notifications",) and not (path[1:2] in (("on",), ("email",)) and len(path) > 2):
+        return "a value that is not shown, for it may hold a secret"
+    return repr(item["input"])
+
+
+def _expectation(path: tuple[int | str, ...], kind: str, message: str) -> str:
     words = {
         "string_type": "a text",
         "int_type": "a whole number",
@@ -201,6 +285,8 @@ def _expectation(kind: str, message: str) -> str:
         "model_attributes_type": "keys and values",
         "string_pattern_mismatch": "bases only: A, C, G, T, N",
     }
+    if kind == "string_pattern_mismatch" and path[:1] == ("notifications",):
+        return "a host name" if path[-1] == "smtp_host" else "an e-mail address such as lab@example.org"
     return words.get(kind) or message.removeprefix("Input should be ").removeprefix("Value error, ")
 
 
@@ -211,8 +297,11 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         ("trimming",): TrimmingConfig,
         ("thresholds",): ThresholdConfig,
         ("enrichment",): EnrichmentConfig,
+        ("notifications",): NotificationsConfig,
+        ("notifications", "email"): EmailConfig,
+        ("inbox",): InboxConfig,
     }
-    return list(sections.get(location, QualityRule).model_fields)
+    return [field.alias or name for name, field in sections.get(location, QualityRule).model_fields.items()]
 
 
 def _place(node: yaml.Node, location: tuple[int | str, ...], kind: str) -> tuple[int, int]:

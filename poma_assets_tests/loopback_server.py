@@ -19,6 +19,7 @@ class Request:
     path: str
     headers: dict[str, str]
     at_s: float
+    body: bytes = b""
 
 
 @dataclass
@@ -117,9 +118,12 @@ def loopback() -> Iterator[Loopback]:
 
         def do_GET(self) -> None:
             self.close_connection = True
-            state.requests.append(Request(self.path, dict(self.headers), time.monotonic()))
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            state.requests.append(Request(self.path, dict(self.headers), time.monotonic(), body))
             answers = state.answers.get(self.path, [status(404)])
             (answers.pop(0) if len(answers) > 1 else answers[0])(self)
+
+        do_POST = do_GET
 
         def log_message(self, *arguments: object) -> None:
             """Be quiet."""

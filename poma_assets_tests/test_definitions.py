@@ -157,7 +157,12 @@ def test_jobs_sensors_and_schedules(definitions):
         "publish_reports",
         "update_study",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"changed_inputs_sensor"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "changed_inputs_sensor",
+        "failed_run_notifier",
+        "verdict_change_notifier",
+        "inbox_sensor",
+    }
     assert {schedule.name for schedule in repository.schedule_defs} == {"nightly_update"}
 
 

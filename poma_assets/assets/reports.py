@@ -15,6 +15,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.storage.publish import publish_study_database
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.staging import staged_directory
+from poma_assets.study_config import NOT_ANALYSIS
 from poma_assets.tools.multiqc import run_multiqc
 from poma_assets.tools.versions import all_tool_versions
 
@@ -94,7 +95,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             fdr=thresholds.fdr,
             log2_fold_change=thresholds.log2_fold_change,
             versions=software_versions(),
-            parameters=study.study.config.model_dump(mode="json"),
+            parameters=study.study.config.model_dump(mode="json", exclude=set(NOT_ANALYSIS)),
         )
     )
     target = study.study.reports_dir / "contrasts" / contrast
@@ -129,7 +130,7 @@ def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
             fdr=config.thresholds.fdr,
             log2_fold_change=config.thresholds.log2_fold_change,
             versions=software_versions(),
-            parameters=config.model_dump(mode="json"),
+            parameters=config.model_dump(mode="json", exclude=set(NOT_ANALYSIS)),
             truth=pd.read_csv(truth, sep="\t", comment="#") if truth.is_file() else None,
         )
     )

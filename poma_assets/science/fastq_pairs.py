@@ -1,4 +1,4 @@
-"""Pairs of FASTQ files from their names alone, for ``poma init``.
+"""Pairs of FASTQ files from their names alone, for ``poma init`` and the inbox.
 
 Only names are looked at; whether the files are sound is decided where they are read.
 """
@@ -37,13 +37,16 @@ class FastqPair:
 
 
 @dataclass(frozen=True)
-class _ReadFile:
+class ReadFile:
+    """A file as its name tells; ``numbered`` where it has a read number, without one ``mate`` is 1."""
+
     name: str
     folder: str
     stem: str
     lane: str
     mate: int
     chunk: str
+    numbered: bool
 
 
 def is_fastq_name(name: str) -> bool:
@@ -68,10 +71,8 @@ def find_fastq_pairs(file_names: Sequence[str]) -> list[FastqPair]:
     FastqError
         A second read without its first, or two files for the same read of the same lane.
     """
-    names = [name for name in sorted(set(file_names), key=natural_key) if is_fastq_name(name)]
-    numbered = _numbered_samples(names)
     groups: dict[tuple[str, str, str, str], dict[int, str]] = {}
-    for read in (_describe(name, numbered) for name in names):
+    for read in read_files(file_names):
         mates = groups.setdefault((read.stem, read.lane, read.chunk, read.folder), {})
         if read.mate in mates:
             raise FastqError(
@@ -82,9 +83,21 @@ def find_fastq_pairs(file_names: Sequence[str]) -> list[FastqPair]:
             )
         mates[read.mate] = read.name
     _require_first_reads(groups)
-    samples = _sample_names(sorted({key[0] for key in groups}, key=natural_key))
+    samples = sample_names(sorted({key[0] for key in groups}, key=natural_key))
     pairs = [FastqPair(samples[key[0]], key[1] or None, mates[1], mates.get(2)) for key, mates in groups.items()]
     return sorted(pairs, key=lambda pair: (natural_key(pair.sample), pair.lane or "", pair.fastq_1))
+
+
+def read_files(file_names: Sequence[str]) -> list[ReadFile]:
+    """Say of every FASTQ file what its name tells, in natural order; other names are passed over."""
+    names = [name for name in sorted(set(file_names), key=natural_key) if is_fastq_name(name)]
+    replicates = _numbered_samples(names)
+    return [_describe(name, replicates) for name in names]
+
+
+def plain_stem(stem: str) -> str:
+    """Drop Illumina's sample number."""
+    return _SAMPLE_NUMBER.sub("", stem)
 
 
 def sheet_from_pairs(pairs: Sequence[FastqPair], metadata: Sequence[str] = ()) -> str:
@@ -106,20 +119,20 @@ def _numbered_samples(names: Sequence[str]) -> frozenset[str]:
     return frozenset(match[1] for name in names if (match := third.match(_split(name)[1])))
 
 
-def _describe(name: str, numbered: frozenset[str]) -> _ReadFile:
+def _describe(name: str, replicates: frozenset[str]) -> ReadFile:
     folder, stem = _split(name)
-    mate, chunk = 1, ""
+    mate, chunk, numbered = 1, "", False
     for pattern in _MATE_PATTERNS:
         match = pattern.search(stem)
-        if match and not (pattern is _MATE_PATTERNS[-1] and stem[: match.start()] in numbered):
-            mate = int(match["mate"])
+        if match and not (pattern is _MATE_PATTERNS[-1] and stem[: match.start()] in replicates):
+            mate, numbered = int(match["mate"]), True
             chunk = match.groupdict().get("tail") or ""
             stem = stem[: match.start()]
             break
     lane = _LANE.search(stem)
     if lane:
         stem = stem[: lane.start()]
-    return _ReadFile(name, folder, stem, lane["lane"] if lane else "", mate, chunk)
+    return ReadFile(name, folder, stem, lane["lane"] if lane else "", mate, chunk, numbered)
 
 
 def _require_first_reads(groups: dict[tuple[str, str, str, str], dict[int, str]]) -> None:
@@ -133,9 +146,9 @@ def _require_first_reads(groups: dict[tuple[str, str, str, str], dict[int, str]]
         )
 
 
-def _sample_names(stems: Sequence[str]) -> dict[str, str]:
+def sample_names(stems: Sequence[str]) -> dict[str, str]:
     """Valid, distinct sample names; Illumina's ``_S12`` is dropped unless names would collide."""
-    names = {stem: _valid_name(_SAMPLE_NUMBER.sub("", stem)) for stem in stems}
+    names = {stem: _valid_name(plain_stem(stem)) for stem in stems}
     taken = [name.casefold() for name in names.values()]
     for stem, name in names.items():
         if taken.count(name.casefold()) > 1:

@@ -107,7 +107,7 @@ def read_delimited(text: str, *, source: str, error: type[InputError], what: str
     """
     text = text.removeprefix("\ufeff")
     _refuse_control_characters(text, source, error)
-    records = _records(text, _delimiter(text, source, error, what), source, error)
+    records = _records(text, separator(text, source=source, error=error, what=what), source, error)
     if not records:
         raise error(f"the {what} is empty", where=source, expected="a header line and at least one row")
     header_line, header = records[0]
@@ -129,7 +129,8 @@ def _refuse_control_characters(text: str, source: str, error: type[InputError]) 
         )
 
 
-def _delimiter(text: str, source: str, error: type[InputError], what: str) -> str:
+def separator(text: str, *, source: str, error: type[InputError], what: str) -> str:
+    """Return what separates the cells of a table, by the rules and with the errors of `read_delimited`."""
     header = next((line for line in text.splitlines() if line.strip()), "")
     if "\t" in header and "," in header:
         return "," if source.lower().endswith(".csv") else "\t"

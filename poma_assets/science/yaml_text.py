@@ -5,12 +5,14 @@ Scalars stay texts here: a level written ``no`` or ``24`` must not become False 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import yaml
 
 from poma_assets.science.errors import InputError
 
+_ADDRESS = re.compile(r"(https?://[^/\s]+)/\S*")  # may be a secret beyond its host
 _NULL_TAG = "tag:yaml.org,2002:null"
 
 
@@ -79,4 +81,4 @@ def scalar_text(node: yaml.Node) -> str | None:
 
 def _line_of(text: str, line: int) -> str | None:
     lines = text.splitlines()
-    return repr(lines[line][:80]) if line < len(lines) else None
+    return repr(_ADDRESS.sub(r"\1/...", lines[line])[:80]) if line < len(lines) else None

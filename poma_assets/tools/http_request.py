@@ -1,4 +1,4 @@
-"""One HTTP request: which addresses and redirects are allowed, and what a failure means.
+"""One HTTP request, GET or POST: which addresses and redirects are allowed, and what a failure means.
 
 Proxies come from the environment (``http_proxy``, ``https_proxy``, ``no_proxy``). Repeating requests and writing
 files belong to ``download``.
@@ -87,16 +87,7 @@ def open_url(url: str, headers: Mapping[str, str], timeout_s: float) -> http.cli
     DownloadError
         The server refuses, or redirects to where we do not follow.
     """
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _WebRedirects(),
-    ):
-        opener.add_handler(handler)
+    opener = _web_opener(_WebRedirects())
     request = urllib.request.Request(url, headers={"User-Agent": _AGENT, "Accept-Encoding": "identity", **headers})
     try:
         response: http.client.HTTPResponse = opener.open(request, timeout=timeout_s)
@@ -106,6 +97,37 @@ def open_url(url: str, headers: Mapping[str, str], timeout_s: float) -> http.cli
     except (OSError, http.client.HTTPException) as error:
         raise _network_failure(url, error) from error
     return response
+
+
+def post_json(url: str, body: bytes, timeout_s: float, *, shown: str) -> None:
+    """Post JSON; what the server answers is passed over, and redirects are not followed.
+
+    Parameters
+    ----------
+    shown
+        What messages call the server: the address itself may be a secret.
+
+    Raises
+    ------
+    TransientFailure
+        The network failed, or the server says that it may be better later.
+    DownloadError
+        The server does not take it.
+    """
+    opener = _web_opener()
+    headers = {"User-Agent": _AGENT, "Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=body, headers=headers, method="POST")
+    try:
+        opener.open(request, timeout=timeout_s).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        found = f"HTTP {error.code} {error.reason}".strip()
+        if error.code in _TRANSIENT_STATUSES:
+            raise TransientFailure(found) from error
+        fix = "Check the address where it was made."
+        raise DownloadError("the server does not take the message", where=shown, found=found, fix=fix) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _network_failure(shown, error) from error
 
 
 def read_some(url: str, response: http.client.HTTPResponse, most_bytes: int) -> bytes:
@@ -120,6 +142,21 @@ def read_some(url: str, response: http.client.HTTPResponse, most_bytes: int) -> 
         return response.read1(most_bytes)
     except (OSError, http.client.HTTPException) as error:
         raise _network_failure(url, error) from error
+
+
+def _web_opener(*further: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
+    """Http and https only; without a further handler a redirect is an error."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        *further,
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 class _WebRedirects(urllib.request.HTTPRedirectHandler):
