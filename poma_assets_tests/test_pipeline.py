@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -17,7 +18,9 @@ import pandas as pd
 import psutil
 import pytest
 
+from poma_assets.jobs import COHORT_ASSETS
 from poma_assets.planted_truth import compare_with_truth
+from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
 
 pytestmark = pytest.mark.tools
 
@@ -112,6 +115,59 @@ def test_a_changed_rin_touches_quality_but_not_alignment(finished_study, poma, t
     upstream = {"raw_reads", "read_quality", "trimmed_reads", "alignments", "alignment_quality", "gene_counts"}
     assert upstream.isdisjoint({asset for asset, _ in stale})
     assert {partition for asset, partition in stale if asset == "sample_quality"} == {sample}
+
+
+def test_one_more_sample_runs_its_own_steps_and_the_cohort_only(finished_study, poma, tmp_path):
+    study = Path(shutil.copytree(finished_study, tmp_path / "study"))
+    sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
+    added = sheet.iloc[[0]].assign(sample="MM1S_DMSO_9", replicate="9")
+    for column in ("fastq_1", "fastq_2"):
+        path = study / sheet.loc[1, column]
+        text = gzip.decompress(path.read_bytes()).split(b"\n")
+        shorter = path.with_name(f"nine_{column}.fastq.gz")
+        shorter.write_bytes(gzip.compress(b"\n".join(text[: 4 * 2500]) + b"\n"))
+        added[column] = str(shorter.relative_to(study))
+    pd.concat([sheet, added]).to_csv(study / "samples.tsv", sep="\t", index=False)
+    before = steps_by_run(study)
+    result = poma("run", "--study", str(study))
+    assert result.returncode == 0, result.stderr
+    ran = {step for step, run in steps_by_run(study).items() if before.get(step) != run}
+    of_samples = {(asset, partition) for asset, partition in ran if asset in SAMPLE_ASSETS}
+    assert of_samples == {(asset, "MM1S_DMSO_9") for asset in SAMPLE_ASSETS if asset != "htseq_counts"}
+    reference = {"genome", "annotation", "gene_table", "star_index"}
+    assert reference.isdisjoint({asset for asset, _ in ran})
+    assert ("count_matrix", "") in ran
+    # The sheet, MultiQC, the cohort, at most all steps of the four contrasts, and the reports: nothing else.
+    assert {asset for asset, partition in ran if not partition} <= {
+        *("sample_sheet", "contrast_sheet", "multiqc_report", "study_report", "study_database"),
+        *COHORT_ASSETS,
+    }
+    assert len(ran) <= 9 + 9 + 4 * len(CONTRAST_ASSETS)
+
+
+def steps_by_run(study: Path) -> dict[tuple[str, str], str]:
+    """(asset, partition) -> run that computed it."""
+    rows = query_warehouse(study, "SELECT asset, partition, run_id FROM steps")
+    return {(asset, partition): run for asset, partition, run in rows.itertuples(index=False)}
+
+
+def test_equal_reads_in_another_file_end_at_the_reads(finished_study, poma, tmp_path):
+    study = Path(shutil.copytree(finished_study, tmp_path / "study"))
+    sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str)
+    path = study / sheet.loc[0, "fastq_1"]
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=2))
+    sample = sheet.loc[0, "sample"]
+    plan = json.loads(poma("plan", "--study", str(study), "--json").stdout)
+    reasons = {(step["asset"], step["partition"]): step["reason"] for step in plan}
+    assert reasons["raw_reads", sample] == f"sequencing_units of {sample} changed: fastq_1 has new content"
+    before = steps_by_run(study)
+    result = poma("run", "--study", str(study), "--until", "verdicts")
+    assert result.returncode == 0, result.stderr
+    ran = {step for step, run in steps_by_run(study).items() if before.get(step) != run}
+    # The trimmed reads came out as they were, so nothing after them was computed again.
+    assert ran <= {(asset, sample) for asset in ("raw_reads", "read_quality", "trimmed_reads", "kept_files")}
+    assert ("trimmed_reads", sample) in ran
+    assert "turned out to be up to date" in result.stdout
 
 
 def test_a_truncated_fastq_stops_its_sample_only(tiny_study, poma, tmp_path):

@@ -29,6 +29,9 @@ _PHASES = {
 }
 
 
+_MANY_SAMPLES = 50
+"""Of more samples than these, `poma status` shows those that need attention."""
+
 _MARKS = {"ok": "[green]ok[/]   ", "note": "[dim]note[/] ", "warning": "[yellow]warn[/] ", "error": "[red]error[/]"}
 
 
@@ -149,18 +152,27 @@ def tell(resource: StudyResource, summary: Summary) -> None:
         out.print(f"Report: {report}", soft_wrap=True)
 
 
-def status(study: StudyOption = None, as_json: JsonOption = False) -> None:
+def status(
+    study: StudyOption = None,
+    as_json: JsonOption = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every sample, however many there are.")] = False,
+) -> None:
     """Show the samples and contrasts: what is done, what is stale, what was left out and why."""
-    from poma_assets.study_status import study_status
+    from poma_assets.study_status import needs_attention, study_status
 
     state = study_status(open_study(study))
     if as_json:
         print(json.dumps(state, indent=2, default=str))
         return
     table = Table("sample", "steps done", "stale", "quality", "in the matrix", box=None, header_style="bold")
-    for row in state["samples"]:
+    samples, told = state["samples"], len(state["samples"])
+    if told > _MANY_SAMPLES and not show_all:
+        samples = [row for row in samples if needs_attention(row)][:_MANY_SAMPLES]
+    for row in samples:
         table.add_row(*(escape(str(row[key])) for key in ("sample", "done", "stale", "quality", "included")))
     out.print(table)
+    if len(samples) < told:
+        out.print(f"{told - len(samples)} more samples; those that need attention come first. All of them: --all")
     table = Table("contrast", "steps done", "stale", "verdicts", box=None, header_style="bold")
     for row in state["contrasts"]:
         table.add_row(*(escape(str(row[key])) for key in ("contrast", "done", "stale", "verdicts")))
