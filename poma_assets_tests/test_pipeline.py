@@ -118,7 +118,7 @@ def test_a_changed_rin_touches_quality_but_not_alignment(finished_study, poma, t
 
 
 def test_one_more_sample_runs_its_own_steps_and_the_cohort_only(finished_study, poma, tmp_path):
-    study = Path(shutil.copytree(finished_study, tmp_path / "study"))
+    study = Path(shutil.copytree(finished_study, tmp_path / "study", symlinks=True))
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
     added = sheet.iloc[[0]].assign(sample="MM1S_DMSO_9", replicate="9")
     for column in ("fastq_1", "fastq_2"):
@@ -152,7 +152,7 @@ def steps_by_run(study: Path) -> dict[tuple[str, str], str]:
 
 
 def test_equal_reads_in_another_file_end_at_the_reads(finished_study, poma, tmp_path):
-    study = Path(shutil.copytree(finished_study, tmp_path / "study"))
+    study = Path(shutil.copytree(finished_study, tmp_path / "study", symlinks=True))
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str)
     path = study / sheet.loc[0, "fastq_1"]
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=2))

@@ -125,7 +125,7 @@ def test_a_run_that_two_rows_hold_is_refused(small_study, server):
 def test_a_sample_depends_on_the_text_of_its_accession_only(small_study, server, tmp_path):
     study = small_study(f"A\t\t\t{RUN}")
     parameters = parameters_of("raw_reads", "A", study)
-    assert parameters == {"accession of unit 1 of A": RUN}
+    assert parameters == {f"sequencing_units of A: {RUN}": RUN}
     declare(server, RUN, {RUN: {f"{RUN}.fastq.gz": b"1"}}, layout="SINGLE")
     sample_lanes(study, "A", tell=print)
     shutil.rmtree(tmp_path / "downloads")
