@@ -15,6 +15,9 @@ from poma_assets.science.errors import ToolError
 from poma_assets.tools.command import run_command
 from poma_assets.vocabulary import PROCESS_TAG
 
+FAILED_LINE = "failed "
+"""How the lines begin in which `poma run` names what failed and why."""
+
 
 class UpdateConfig(dg.Config):
     """What an update leaves alone."""
@@ -31,11 +34,18 @@ def bring_up_to_date(context: dg.OpExecutionContext, config: UpdateConfig, study
     if config.leave_out:
         argv += ["--leave-out", ",".join(config.leave_out)]
     log = study.log_path("study_update")
+    failed: list[str] = []
+
+    def tell(line: str) -> None:
+        context.log.info(line)
+        if line.startswith(FAILED_LINE):
+            failed.append(line)
+
     try:
-        run_command(argv, log_path=log, tool="poma run", on_line=context.log.info)
+        run_command(argv, log_path=log, tool="poma run", on_line=tell)
     except ToolError as error:
         raise dg.Failure(
-            "Not everything came through; what did is kept.",
+            "\n".join(["Not everything came through; what did is kept.", *failed]),
             metadata={"why": str(error), "log": dg.MetadataValue.path(str(log))},
             allow_retries=False,
         ) from error

@@ -38,8 +38,11 @@ class Watched:
         os.replace(new, self.root / "samples.tsv")
 
     def finished_runs(self) -> Counter[str]:
-        """How many runs of each job, and of each sample's, have ended."""
-        runs = [run for run in self.instance.get_runs() if run.is_finished]
+        """How many runs of each job, and of each sample's, have ended.
+
+        How many samples' reads are prepared while the genome index is made depends on how long that takes.
+        """
+        runs = [run for run in self.instance.get_runs() if run.is_finished and run.job_name != "prepare_reads"]
         return Counter(
             run.tags.get("dagster/partition", run.job_name) if run.job_name == "process_sample" else run.job_name
             for run in runs

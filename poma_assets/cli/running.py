@@ -133,13 +133,15 @@ def launch(
 
 def tell(resource: StudyResource, summary: Summary) -> None:
     """Say what a launch did, and where to look."""
+    from poma_assets.study_update import FAILED_LINE
+
     if summary.runs == 0 and summary.succeeded:
         out.print("Everything is up to date; nothing ran.")
     else:
         up_to_date = f"; {summary.unchanged} more turned out to be up to date" if summary.unchanged else ""
         out.print(f"{summary.steps} steps in {summary.runs} runs{up_to_date}.")
     for label, step, message in summary.failures:
-        err.print(f"[bold red]failed[/] {escape(label)}, {escape(step)}: {escape(message)}", soft_wrap=True)
+        err.print(f"[bold red]{FAILED_LINE}[/]{escape(label)}, {escape(step)}: {escape(message)}", soft_wrap=True)
     if summary.failures:
         err.print(
             f"Logs: {escape(str(resource.study.results_dir / 'logs'))}; the runs with all their events: `poma ui`",
