@@ -29,6 +29,9 @@ _SETTLED_S = 30.0
 """Files that were written to more recently may still be copied."""
 
 _TOLD = 5
+_MOST_RESTARTS = 3
+"""Updates that were killed and are asked for again, one after another; then somebody should look."""
+
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -40,10 +43,15 @@ _UNFINISHED = [
 
 @dataclass
 class _Memory:
-    """What the sensor remembers between two looks: the causes that it has asked an update for already."""
+    """What the sensor remembers between two looks: the causes that it has asked an update for already.
+
+    ``restarts`` counts updates that were killed and asked for again, one after another.
+    """
 
     tried: list[str] = field(default_factory=list)
     asked: int = 0
+    restarts: int = 0
+    killed_run: str = ""
 
     @classmethod
     def parse(cls, cursor: str | None) -> "_Memory":
@@ -75,8 +83,12 @@ def changed_inputs_sensor(context: dg.SensorEvaluationContext, study: StudyResou
     synchronise(context.instance, SAMPLES, names)
     synchronise(context.instance, CONTRASTS, contrasts)
     memory = _Memory.parse(context.cursor)
-    if close_killed_updates(context.instance):
-        memory.tried = []
+    close_killed_updates(context.instance)
+    killed = killed_update(context.instance)
+    if killed is None:
+        memory.restarts = 0
+    elif killed != memory.killed_run and memory.restarts < _MOST_RESTARTS:
+        memory = _Memory([], memory.asked, memory.restarts + 1, killed)
     at_work = [f"Run {run.run_id} is" for run in unfinished_updates(context.instance)]
     if at_work or is_locked(study.study.run_lock_path):
         return dg.SkipReason(f"{(at_work or ['`poma run` is'])[0]} bringing the study up to date.")
@@ -86,14 +98,15 @@ def changed_inputs_sensor(context: dg.SensorEvaluationContext, study: StudyResou
     own = {step.cause: step for step in stale if step.cause}
     new = [step for cause, step in own.items() if cause not in memory.tried]
     if not new:
-        context.update_cursor(_Memory([c for c in memory.tried if c in own], memory.asked).text())
+        memory.tried = [cause for cause in memory.tried if cause in own]
+        context.update_cursor(memory.text())
         return dg.SkipReason(_nothing_new(own.values(), len(names)))
     unsettled = _still_written(study, {step.partition for step in new if step.asset in SAMPLE_ASSETS})
     if unsettled:
         return dg.SkipReason(f"Waiting until the files of {', '.join(unsettled[:_TOLD])} are written completely.")
     fresh = {step.partition for step in new}
     leave_out = sorted({step.partition for step in own.values() if step.asset in SAMPLE_ASSETS} - fresh)
-    memory = _Memory(list(own), memory.asked + 1)
+    memory.tried, memory.asked = list(own), memory.asked + 1
     request = dg.RunRequest(
         run_key=digest([memory.asked, memory.tried])[:32],
         run_config=dg.RunConfig(ops={"bring_up_to_date": {"config": {"leave_out": leave_out}}}),
@@ -113,6 +126,15 @@ def close_killed_updates(instance: dg.DagsterInstance) -> list[str]:
     for run in killed:
         instance.report_run_failed(run, "The process of this run was killed.")
     return [run.run_id for run in killed]
+
+
+def killed_update(instance: dg.DagsterInstance) -> str | None:
+    """Run id of the last update, if it was killed: it failed, but none of its steps did."""
+    last = next(iter(instance.get_runs(dg.RunsFilter(job_name=update_study.name), limit=1)), None)
+    if last is None or last.status != dg.DagsterRunStatus.FAILURE:
+        return None
+    failed_steps = instance.all_logs(last.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return None if failed_steps else last.run_id
 
 
 def is_gone_process(run: dg.DagsterRun) -> bool:
