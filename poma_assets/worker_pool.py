@@ -9,6 +9,7 @@ import multiprocessing as mp
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from multiprocessing.connection import Connection, wait
@@ -22,6 +23,7 @@ _STOP_WAIT_S = 20.0
 _INTERRUPT_WAIT_S = 4.0
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
+_ORPHAN_LOOK_S, _ORPHAN_GRACE_S = 1.0, 5.0
 
 
 class WorkerPool:
@@ -106,13 +108,15 @@ class WorkerPool:
 
 def _work(connection: Connection, study_root: str, log: str) -> None:
     """Execute tasks until told to stop."""
+    # Ctrl-C in the terminal goes to the launcher, which ends its workers. Ignoring the signal here instead would make
+    # the worker deaf to SIGTERM between two steps: Dagster gives both signals the handler that it finds for SIGINT.
+    os.setsid()
     _end_with_parent()
     _write_to_log(log)
     # Imported here, so that what Dagster says on import goes to the log, too.
     from poma_assets.run_execution import Runner
 
     runner = Runner(Path(study_root))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
             task = connection.recv()
@@ -138,9 +142,16 @@ def _write_to_log(log: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """On Linux, be told to terminate when the launcher dies, however it dies."""
+    """End when the launcher is gone, however it died: at once where Linux tells us, in seconds otherwise."""
+    parent = mp.parent_process()
+    parent_pid = None if parent is None else parent.pid
     if sys.platform == "linux":
-        parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
+    threading.Thread(target=_kill_when_orphaned, args=(parent_pid,), daemon=True).start()
+
+
+def _kill_when_orphaned(parent_pid: int | None) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(_ORPHAN_LOOK_S)
+    time.sleep(_ORPHAN_GRACE_S)
+    os.kill(os.getpid(), signal.SIGKILL)

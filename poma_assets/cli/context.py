@@ -42,6 +42,9 @@ concurrency:
     max_concurrent_runs: {runs}
   pools:
     default_limit: 1
+compute_logs:
+  module: poma_assets.compute_logs
+  class: StudyComputeLogManager
 """
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from poma_assets.science.errors import StorageError
+from poma_assets.storage import rollback_journal
 from poma_assets.storage.lock import OnWait, Waiting, exclusive_lock, shared_lock
 
 Connection = duckdb.DuckDBPyConnection
@@ -30,6 +31,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 _OF_FILE = re.compile(r"could not (write|read|sync|open|truncate) file", re.IGNORECASE)
 _FULL = re.compile(r"no space left|disk quota|file too large", re.IGNORECASE)
+_DAMAGED = re.compile(r"corrupt|checksum .* does not match", re.IGNORECASE)
 _FOREIGN_HOLDER = re.compile(r"lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
 
@@ -52,7 +54,7 @@ def writing(
         with exclusive_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait):
             if not path.exists():
                 _create(path, prepare)
-            with closing(_connect(path, False, timeout_s, on_wait)) as connection:
+            with _undone_if_killed(path, timeout_s, on_wait) as connection:
                 yield connection
 
 
@@ -82,7 +84,7 @@ def closed_file(path: Path, *, describe: str, timeout_s: float, on_wait: OnWait 
         plain_errors(path),
         exclusive_lock(lock_path(path), timeout_s=timeout_s, describe=describe, on_wait=on_wait),
     ):
-        with closing(_connect(path, False, timeout_s, on_wait)) as connection:
+        with _undone_if_killed(path, timeout_s, on_wait) as connection:
             connection.execute("CHECKPOINT")
         yield
 
@@ -108,8 +110,37 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
+@contextmanager
+def _undone_if_killed(path: Path, timeout_s: float, on_wait: OnWait | None) -> Iterator[Connection]:
+    """Connect for one transaction; one that is cut off is undone here, by the next writer, or by the next reader."""
+    rollback_journal.roll_back(path)
+    if log_path(path).exists():
+        _fold_in_log(path, timeout_s, on_wait)
+    try:
+        with closing(_connect(path, False, timeout_s, on_wait)) as connection:
+            rollback_journal.save(path, _metadata_blocks(connection))
+            yield connection
+    finally:
+        # Does nothing after a commit: the header of the file has moved on.
+        rollback_journal.roll_back(path)
+
+
+def _fold_in_log(path: Path, timeout_s: float, on_wait: OnWait | None) -> None:
+    with closing(_connect(path, True, timeout_s, on_wait)) as connection:
+        blocks = _metadata_blocks(connection)
+    rollback_journal.save(path, blocks)
+    with closing(_connect(path, False, timeout_s, on_wait)) as connection:
+        connection.execute("CHECKPOINT")
+    rollback_journal.discard(path)
+
+
+def _metadata_blocks(connection: Connection) -> list[int]:
+    return [block for (block,) in connection.execute("SELECT block_id FROM pragma_metadata_info()").fetchall()]
+
+
 def _is_recoverable(path: Path) -> bool:
-    return log_path(path).exists() and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    left = log_path(path).exists() or rollback_journal.is_left(path)
+    return left and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _create(path: Path, prepare: Callable[[Connection], None] | None) -> None:
@@ -152,6 +183,14 @@ def plain_errors(path: Path) -> Iterator[None]:
 
 def _file_error(path: Path, text: str) -> StorageError:
     where, found = str(path), text.splitlines()[0]
+    if _DAMAGED.search(text):
+        return StorageError(
+            "the database is damaged",
+            where=where,
+            found=found,
+            expected="a file that only this platform wrote, on a disk without errors",
+            fix="Put a backup in its place; or rename the file and run again: every table is then made again.",
+        )
     if _FULL.search(text):
         return StorageError(
             "the disk is full",
