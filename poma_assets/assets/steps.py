@@ -95,7 +95,7 @@ def finish(
     commands
         The external programs that ran.
     replaces
-        Values of the ``replace_by`` columns of a table that differ from the step's own partition.
+        Values of the ``replace_by`` columns of a table beside, or instead of, the step's own partition.
     content
         What the files hold, as a JSON-able value without times and paths; None if the tables say it all. Left out:
         the files are told apart by what they were made from.
@@ -143,7 +143,7 @@ def _partition_values(
     values: dict[str, dict[str, str]] = {}
     for table in tables:
         columns = TABLES[table].replace_by
-        own = {column: partition for column in columns if column in ("sample_id", "contrast_id")}
+        own = {column: partition for column in columns if partition and column in ("sample_id", "contrast_id")}
         values[table] = {**own, **replaces.get(table, {})}
     return values
 

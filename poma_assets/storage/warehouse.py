@@ -77,7 +77,8 @@ class Warehouse:
         fingerprint, data_version, inputs, run_id
             Kept in the table ``steps``; ``inputs`` as JSON.
         partition_values
-            Table -> value of each of its ``replace_by`` columns. A table without any is replaced as a whole.
+            Table -> value of each of its ``replace_by`` columns, or of its ``replace_together`` columns for the rows
+            of all samples or contrasts. A table without any is replaced as a whole.
 
         Raises
         ------

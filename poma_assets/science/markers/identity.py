@@ -1,4 +1,4 @@
-"""Is a sample the cell line that the sheet says: light chain, heavy chain, translocations, sex, lineage.
+"""Is a sample the cell line that the sheet says: light chain, heavy chain, translocations, lineage, sex.
 
 Only clear contradictions are called a mismatch, since a mismatch blocks verdicts; what cannot be told reads
 ``not_assessed``.
@@ -11,15 +11,19 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 
 from poma_assets.science.gene_ids import strip_version
 from poma_assets.science.markers.cell_lines import UNKNOWN_LINE, KnownLine, known_lines
+from poma_assets.science.quality_gates import NOT_ASSESSED
 
 IDENTITY_COLUMNS: Final = ("sample_id", "rule", "expected", "observed", "status", "likelier_line", "detail")
-RULES: Final = ("light_chain", "heavy_chain", "translocation_outlier", "sex", "lineage")
+RULES: Final = ("light_chain", "heavy_chain", "translocation_outlier", "lineage")
+"""Rules about the line in the table ``sample_identity``."""
+SEX: Final = "sex"
+"""Asked beside the `RULES`, for the likelier line and the parent. What it says stands in ``sample_quality``."""
 
 DOMINANCE: Final = 10.0
 """A chain counts as the line's own if it is tenfold above the others: plasma cells make one, in excess."""
@@ -103,8 +107,8 @@ def sample_identity(
     Returns
     -------
     pandas.DataFrame
-        Columns `IDENTITY_COLUMNS`, five rows per sample, one per rule. Figures are CPM, scaled for small
-        annotations (see `WHOLE_TRANSCRIPTOME_GENES`).
+        Columns `IDENTITY_COLUMNS`, five rows per sample: one per rule of `RULES`, and one for `SEX`. Figures are CPM,
+        scaled for small annotations (see `WHOLE_TRANSCRIPTOME_GENES`).
     """
     known = known_lines(lines)
     roles = _read_roles(identity_genes)
@@ -119,7 +123,7 @@ def sample_identity(
         if line is None:
             rows += _not_assessed(row, expression[sample], roles)
             continue
-        findings = {rule: _CHECKS[rule](known[line], expression[sample], roles) for rule in RULES}
+        findings = {rule: check(known[line], expression[sample], roles) for rule, check in _CHECKS.items()}
         mismatch = any(finding.status == "mismatch" for finding in findings.values())
         likelier = _likelier(line, expression[sample], known, roles, in_study) if mismatch else None
         rows += [
@@ -139,15 +143,55 @@ def sample_identity(
 
 def _not_assessed(row: Mapping[Hashable, object], expression: _Expression, roles: _Roles) -> list[tuple[object, ...]]:
     """Say what a sample of an unknown line shows, without judging it."""
-    name = row.get("cell_line")
-    reason = "the cell line is not recorded"
-    if isinstance(name, str) and name:
-        reason = f"{name} is not in the table of lines; a column parent_line of the sheet may name its parent"
-    findings = {rule: _CHECKS[rule](UNKNOWN_LINE, expression, roles) for rule in RULES}
+    reason = _why_unknown(row)
+    findings = {rule: check(UNKNOWN_LINE, expression, roles) for rule, check in _CHECKS.items()}
     return [
         (row["sample_id"], rule, "not known", f.observed, "not_assessed", None, f"{reason}; {f.detail}")
         for rule, f in findings.items()
     ]
+
+
+def _why_unknown(row: Mapping[Any, object]) -> str:
+    if name := _text(row.get("cell_line")):
+        return f"{name} is not in the table of lines; a column parent_line of the sheet may name its parent"
+    return "the cell line is not recorded"
+
+
+def y_linked_in_female_line(
+    counts: pd.Series,
+    row: Mapping[str, object],
+    genes: pd.DataFrame,
+    lines: pd.DataFrame,
+    identity_genes: pd.DataFrame,
+) -> tuple[float | Literal["not_assessed"], str]:
+    """Say whether a sample of a female line expresses Y-linked genes, from its own counts.
+
+    Parameters
+    ----------
+    counts
+        Counts of the sample by gene id.
+    row
+        The sample's row of the table ``samples``.
+    genes, lines, identity_genes
+        As for `sample_identity`.
+
+    Returns
+    -------
+    tuple
+        1 where all annotated Y-linked genes are seen, 0 where none is; `NOT_ASSESSED` where the line is male or of
+        unknown sex, where only some are seen (misplaced reads), and in a sample too shallow to show them. Then the
+        figures in words.
+    """
+    known, roles = known_lines(lines), _read_roles(identity_genes)
+    sample, name = str(row["sample_id"]), _judged_line(row, known)
+    labels = _gene_rows(counts.to_frame(), genes, identity_genes)
+    shown = _expression(counts.to_frame(sample), {sample: None}, known, labels, roles)[sample]
+    line = UNKNOWN_LINE if name is None else known[name]
+    finding = _sex(line, shown, roles)
+    value = {"mismatch": 1.0, "match": 0.0}.get(finding.status) if line.sex == "F" else None
+    sex = {"F": "female", "M": "male"}.get(line.sex, "of unknown sex")
+    words = f"{line.name} is {sex}" if name else _why_unknown(row)
+    return NOT_ASSESSED if value is None else value, f"{words}; {finding.detail}"
 
 
 def _text(value: object) -> str:
@@ -161,7 +205,7 @@ def _read_roles(identity_genes: pd.DataFrame) -> _Roles:
     return roles
 
 
-def _judged_line(row: Mapping[Hashable, object], known: Mapping[str, KnownLine]) -> str | None:
+def _judged_line(row: Mapping[Any, object], known: Mapping[str, KnownLine]) -> str | None:
     """Return the known line by which a sample is judged: its own, or its declared parent's."""
     metadata = json.loads(_text(row.get("metadata")) or "{}")
     for name in (_text(row.get("cell_line")), _text(metadata.get("parent_line"))):
@@ -315,6 +359,8 @@ def _sex(line: KnownLine, sample: _Expression, roles: _Roles) -> _Finding:
     detail = sample.figures(genes)
     seen = [symbol for symbol in genes if sample.detected(symbol, Y_LINKED_CPM)]
     if not seen:
+        if not sample.deep_enough:
+            return _Finding(expected, "none", "not_assessed", detail + "; too shallow to show them")
         status = "match" if line.sex == "F" else "not_assessed"
         return _Finding(expected, "none", status, detail + "; absence proves nothing, Y is often lost")
     if len(seen) < len(genes) or line.sex not in ("F", "M"):
@@ -338,8 +384,8 @@ _CHECKS: Final[Mapping[str, Callable[[KnownLine, _Expression, _Roles], _Finding]
     "light_chain": _light_chain,
     "heavy_chain": _heavy_chain,
     "translocation_outlier": _translocation_outlier,
-    "sex": _sex,
     "lineage": _lineage,
+    SEX: _sex,
 }
 
 
@@ -349,7 +395,7 @@ def _likelier(
     """Name the lines that nothing speaks against and that more rules support than the declared line."""
     scores = {}
     for name, line in known.items():
-        statuses = [_CHECKS[rule](line, sample, roles).status for rule in RULES]
+        statuses = [check(line, sample, roles).status for check in _CHECKS.values()]
         if name == declared or "mismatch" not in statuses:
             scores[name] = statuses.count("match") - statuses.count("mismatch")
     best = max(scores.values())
