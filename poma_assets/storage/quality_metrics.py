@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from poma_assets.science.markers.identity import y_linked_in_female_line
+from poma_assets.science.markers.sex import y_linked_in_female_line
 from poma_assets.science.quality_gates import Y_LINKED
 from poma_assets.storage.warehouse import Warehouse
 

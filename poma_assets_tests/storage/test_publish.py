@@ -30,7 +30,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         row("samples", sample_id="S1", treatment="DMSO"),
         row("samples", sample_id="S2", treatment="POM"),
     ]
-    quality = [row("sample_quality", sample_id="S1", metric=m, status=s) for m, s in (("rin", "fail"), ("gc", "warn"))]
+    quality = [
+        row("sample_quality", sample_id="S1", metric=metric, status=status, scope="sample")
+        for metric, status in (("rin", "fail"), ("gc", "warn"))
+    ]
     expression = [
         row("normalised_expression", sample_id=s, gene_id="ENSG1", cpm=c) for s, c in (("S1", 9.0), ("S2", 4.0))
     ]
@@ -68,7 +71,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ],
     }
     values = {
-        "sample_quality": {"sample_id": "S1"},
+        "sample_quality": {"sample_id": "S1", "scope": "sample"},
         "de_results": {"contrast_id": "c"},
         "marker_verdicts": {"contrast_id": "c"},
         "verdict_history": {"contrast_id": "c", "run_id": "r"},
