@@ -44,20 +44,25 @@ class Expression:
     outlier_log2: Mapping[str, float] = field(default_factory=dict)
 
     def known(self, symbols: Sequence[str]) -> list[str]:
+        """Those of the symbols that are annotated."""
         return [symbol for symbol in symbols if symbol in self.cpm]
 
     def detected(self, symbol: str, cpm: float) -> bool:
+        """Whether a gene has the CPM, and enough fragments to believe it."""
         return self.counts[symbol] >= MINIMUM_COUNTS and self.cpm[symbol] >= cpm
 
     def figure(self, symbol: str) -> str:
+        """A gene and its CPM, in words."""
         cpm = self.cpm[symbol]
         return f"{symbol} {f'{cpm:.0f}' if cpm >= 10 else f'{cpm:.2g}'} CPM"
 
     def figures(self, symbols: Sequence[str]) -> str:
+        """The annotated ones of the genes and their CPM, in words."""
         return ", ".join(self.figure(symbol) for symbol in self.known(symbols))
 
 
 Roles = Mapping[str, Sequence[str]]
+"""Role -> symbols of the identity genes."""
 
 
 def read_expression(column: pd.Series, labels: Mapping[str, str]) -> Expression:
