@@ -12,7 +12,7 @@ import dagster as dg
 import psutil
 from dagster._core.utils import make_new_run_id
 
-from poma_assets.definitions import build_definitions
+from poma_assets.definitions import defs
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
 from poma_assets.phases import READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
 from poma_assets.planning import AssetNode, StaleStep, stale_steps
@@ -102,7 +102,7 @@ class _Queue:
 
 def needed_nodes(study: StudyResource, *, htseq: bool = False) -> list[AssetNode]:
     """The part of the graph that this study uses, as in `phases.nodes_in_use`."""
-    return nodes_in_use(build_definitions().resolve_asset_graph(), study, htseq=htseq)
+    return nodes_in_use(defs.resolve_asset_graph(), study, htseq=htseq)
 
 
 class Launcher:
