@@ -31,7 +31,7 @@ _LOOK_S = 1.0
 _STAR_EXTRA_BYTES = 2 * 1024**3
 _MEMORY_SHARE = 0.85
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
-_ENDED_BY_USER = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+_ENDED_BY_USER = [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED]
 
 
 class Progress(Protocol):
@@ -116,7 +116,7 @@ class Launcher:
         self._pool = WorkerPool(study_root=study.study.root, log_dir=study.study.results_dir / "logs")
         self._summary = Summary()
         self._labels: dict[str, str] = {}
-        self._steps_seen: dict[str, int] = {}
+        self._seen_until: dict[str, str] = {}
         self._affordable = self._jobs
         self._ahead: deque[RunTask] | None = None
         self._stopped: set[str] = set()
@@ -272,22 +272,23 @@ class Launcher:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_S
-        for task in self._pool.running:
-            self._tell_steps(task.run_id)
-            run = self._instance.get_run_by_id(task.run_id)
-            if run is not None and run.status in _ENDED_BY_USER and task.run_id not in self._stopped:
-                self._stopped.add(task.run_id)
-                self._pool.stop(task.run_id)
+        running = [task.run_id for task in self._pool.running if task.run_id not in self._stopped]
+        for run_id in running:
+            self._tell_steps(run_id)
+        for run in self._instance.get_runs(dg.RunsFilter(run_ids=running, statuses=_ENDED_BY_USER)):
+            self._stopped.add(run.run_id)
+            self._pool.stop(run.run_id)
 
     def _tell_steps(self, run_id: str) -> None:
-        records = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START)
-        seen = self._steps_seen.get(run_id, 0)
-        for record in records[seen:]:
-            name = (record.step_key or "").split("__")[-1]
+        begun = self._instance.get_records_for_run(
+            run_id, self._seen_until.get(run_id), of_type=dg.DagsterEventType.STEP_START
+        )
+        self._seen_until[run_id] = begun.cursor
+        for record in begun.records:
+            name = (record.event_log_entry.step_key or "").split("__")[-1]
             if name in {node.name for node in self._nodes}:
                 self._summary.steps += 1
                 self._progress.started(self._labels[run_id], name)
-        self._steps_seen[run_id] = len(records)
 
     def _affordable_jobs(self) -> int:
         """As many samples at once as genome indices fit into the memory that is free."""
