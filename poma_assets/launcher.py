@@ -12,12 +12,14 @@ import dagster as dg
 import psutil
 from dagster._core.utils import make_new_run_id
 
+from poma_assets import up_to_date
 from poma_assets.definitions import defs
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
-from poma_assets.phases import READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
-from poma_assets.planning import AssetNode, StaleStep, stale_steps
+from poma_assets.phases import PHASES, READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
+from poma_assets.planning import AssetNode, StaleStep, StepIndex, stale_steps
 from poma_assets.resources import StudyResource
 from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
+from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder
 from poma_assets.time_left import TimeLeft
@@ -143,7 +145,7 @@ class Launcher:
         htseq
             Count by htseq-count too.
         """
-        study = self._study
+        study, began_ns = self._study, int(psutil.Process().create_time() * 1e9)
         lock = study.study.run_lock_path
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
@@ -154,8 +156,12 @@ class Launcher:
             self._samples = set(study.sheet.samples["sample_id"] if samples is None else samples) - set(leave_out)
             self._time_left = TimeLeft.from_history(study)
             stale = stale_steps(self._nodes, study)
+            is_whole = samples is None and not leave_out and until == PHASES[-1].title
             if not stale:
+                if is_whole:
+                    self._stamp(began_ns)
                 return self._summary
+            up_to_date.remove(study.study.results_dir)
             try:
                 self._warm_up(stale)
                 self._execute(_Queue(list(phases_until(until))))
@@ -166,7 +172,24 @@ class Launcher:
                 self._close_interrupted_runs(task.run_id for task in unfinished)
                 raise
             self._pool.close()
+            if is_whole and self._summary.succeeded and not stale_steps(self._nodes, study):
+                self._stamp(began_ns)
         return self._summary
+
+    def _stamp(self, began_ns: int) -> None:
+        """Note which files say that nothing is to do, so that the next launch need not plan to know it."""
+        study, index = self._study.study, StepIndex.read(self._study)
+        optional = (study.contrasts_path, study.hypotheses_path, study.cell_lines_path, study.quality_overrides_path)
+        inputs = self._study.hashes.looked_at | {path for path in optional if path is not None}
+        outputs = {study.root / path for files in index.files.values() for path in files.values()}
+        outputs |= {study.warehouse_path, *left_by_a_killed_writer(study.warehouse_path)}
+        up_to_date.stamp(
+            study.results_dir,
+            folders={study.root, study.samples_path.parent},
+            inputs=inputs - outputs,
+            outputs=outputs,
+            began_ns=began_ns,
+        )
 
     def _warm_up(self, stale: Sequence[StaleStep]) -> None:
         """Start the workers that will be needed: they import while the first phase runs."""
