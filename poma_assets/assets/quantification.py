@@ -160,14 +160,10 @@ def sample_quality(context: dg.AssetExecutionContext, study: StudyResource) -> S
     sample = context.partition_key
     matrix = read_given_matrix(study)
     given = None if matrix is None else matrix.counts[sample]
-    metrics = sample_metrics(
-        study.warehouse,
-        sample,
-        sample_row(study, sample),
-        given,
-        lines=read_cell_lines(study),
-        identity_genes=shipped_markers("sample_identity_genes.tsv"),
-    )
+    row, lines = sample_row(study, sample), read_cell_lines(study)
+    identity_genes = shipped_markers("sample_identity_genes.tsv")
+    with study.warehouse.held_open():
+        metrics = sample_metrics(study.warehouse, sample, row, given, lines=lines, identity_genes=identity_genes)
     frame = evaluate_quality(sample, metrics, read_thresholds(study), overrides=user_rules(study))
     worst = frame.loc[frame["status"].isin(["fail", "warn"]), ["metric", "status"]]
     summary = ", ".join(f"{metric} {status}" for metric, status in worst.itertuples(index=False))

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from poma_assets.checks.grouping import grouped_check
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import StudyResource
@@ -20,7 +21,7 @@ def gene_counts_are_not_negative(context: dg.AssetCheckExecutionContext, study: 
     return outcome(wrong, expected="count >= 0", checked=len(rows))
 
 
-@dg.asset_check(asset="gene_counts", partitions_def=SAMPLES)
+@grouped_check("gene_counts")
 def gene_counts_cover_the_annotation(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -31,7 +32,7 @@ def gene_counts_cover_the_annotation(
     return outcome(differing, severity=WARN, expected="counted genes = annotated genes", checked=len(counted))
 
 
-@dg.asset_check(asset="gene_counts", partitions_def=SAMPLES)
+@grouped_check("gene_counts")
 def featurecounts_agrees_with_star(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """featureCounts and STAR's own gene counts assign nearly the same number of fragments."""
     where = {"sample_id": context.partition_key}
@@ -47,7 +48,7 @@ def featurecounts_agrees_with_star(context: dg.AssetCheckExecutionContext, study
     return outcome(offenders, severity=WARN, expected=rule, star_fragments=star, featurecounts_fragments=ours)
 
 
-@dg.asset_check(asset="sample_quality", partitions_def=SAMPLES)
+@grouped_check("sample_quality")
 def sample_passes_the_quality_gates(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -144,9 +145,6 @@ def samples_are_what_the_sheet_says(study: StudyResource) -> dg.AssetCheckResult
 
 CHECKS = [
     gene_counts_are_not_negative,
-    gene_counts_cover_the_annotation,
-    featurecounts_agrees_with_star,
-    sample_passes_the_quality_gates,
     count_matrix_is_integer,
     no_sample_is_empty,
     every_sample_entered_the_count_matrix,
@@ -154,4 +152,9 @@ CHECKS = [
     treated_samples_respond_alike,
     replicates_correlate,
     samples_are_what_the_sheet_says,
+]
+SAMPLE_CHECKS = [
+    gene_counts_cover_the_annotation,
+    featurecounts_agrees_with_star,
+    sample_passes_the_quality_gates,
 ]

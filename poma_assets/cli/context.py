@@ -42,6 +42,10 @@ concurrency:
     max_concurrent_runs: {runs}
   pools:
     default_limit: 1
+storage:
+  custom:
+    module: poma_assets.instance_storage
+    class: StudyInstanceStorage
 compute_logs:
   module: poma_assets.compute_logs
   class: StudyComputeLogManager

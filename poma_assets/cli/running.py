@@ -81,10 +81,10 @@ def run(
     leave_out: Annotated[str, typer.Option(help="Samples whose own steps are not tried, separated by commas.")] = "",
 ) -> None:
     """Run what is stale, as Dagster runs; what is up to date is reused."""
-    from poma_assets.preflight import require_sound
-
     if until not in _PHASES:
         raise InputError("--until is unknown", found=until, expected=", ".join(_PHASES))
+    from poma_assets.preflight import require_sound
+
     resource = open_study(study)
     wanted = _known_samples(resource, "--samples", samples) or None
     unwanted = _known_samples(resource, "--leave-out", leave_out)

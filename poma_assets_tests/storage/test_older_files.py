@@ -34,7 +34,7 @@ def old(tmp_path: Path) -> Warehouse:
         connection.execute("ALTER TABLE gene_counts DROP counter")
         connection.execute("ALTER TABLE verdict_history DROP cause")
         connection.execute("DROP TABLE trimming")
-    return warehouse
+    return warehouse_in(tmp_path)  # as a later program opens it
 
 
 def test_an_old_file_reads_as_declared_and_is_not_changed_by_it(old: Warehouse) -> None:
