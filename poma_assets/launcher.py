@@ -296,6 +296,8 @@ class Launcher:
             return
         self._next_look = time.monotonic() + _LOOK_S
         running = [task.run_id for task in self._pool.running if task.run_id not in self._stopped]
+        if not running:
+            return  # between two phases; Dagster refuses an empty list of runs
         for run_id in running:
             self._tell_steps(run_id)
         for run in self._instance.get_runs(dg.RunsFilter(run_ids=running, statuses=_ENDED_BY_USER)):
