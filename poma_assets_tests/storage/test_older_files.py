@@ -77,7 +77,9 @@ def test_rows_older_than_a_partition_column_give_way_to_new_ones_of_their_sample
     assert frame["counter"].tolist()[:2] == ["featurecounts", "star"]
 
 
-def test_quality_older_than_its_scope_stays_until_its_own_sample_is_judged_again(old: Warehouse) -> None:
+def test_quality_older_than_its_scope_stays_until_its_own_sample_is_judged_again(
+    old: Warehouse, tmp_path: Path
+) -> None:
     row = dict.fromkeys(TABLES["sample_quality"].column_names)
     rows = [row | {"sample_id": sample, "metric": "q30_pct", "scope": "sample"} for sample in ("S1", "S2")]
     for one in rows:
@@ -85,6 +87,7 @@ def test_quality_older_than_its_scope_stays_until_its_own_sample_is_judged_again
         store(old, {"sample_quality": pd.DataFrame([one])}, asset="sample_quality", partition_values=values)
     with duckdb.connect(str(old.path)) as connection:
         connection.execute("ALTER TABLE sample_quality DROP scope")
+    old = warehouse_in(tmp_path)
     assert old.query("SELECT quality_failures FROM v_sample_overview").empty
     of_cohort = pd.DataFrame([row | {"sample_id": "S1", "metric": "replicate_spearman", "scope": "cohort"}])
     values = {"sample_quality": {"scope": "cohort"}}
