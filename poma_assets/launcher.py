@@ -278,6 +278,8 @@ class Launcher:
         self._progress.left(self._time_left.seconds([task for _, task in queue.waiting], self._jobs))
         if failures and phase is READS_AHEAD:
             self._samples.discard(label)  # its whole run would fail in the same step again
+        elif phase is READS_AHEAD:
+            queue.waiting = deque(_without_read_ahead(entry, label) for entry in queue.waiting)
         if failures and phase.required:
             self._summary.not_reached += queue.drop(phases_after({phase.title}))
 
@@ -327,6 +329,15 @@ def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if LAUNCHER_TAG in run.tags and is_gone(run.tags[LAUNCHER_TAG]):
             instance.report_run_failed(run, "The launcher of this run was killed.")
+
+
+def _without_read_ahead(entry: tuple[Phase, RunTask], sample: str) -> tuple[Phase, RunTask]:
+    """A waiting task, less what has just been made of its sample ahead of it."""
+    phase, task = entry
+    if task.partition != sample:
+        return entry
+    left = tuple(name for name in task.assets if name not in READS_AHEAD.assets or name in task.remade)
+    return phase, replace(task, assets=left)
 
 
 def _tasks(phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:
