@@ -31,6 +31,12 @@ def _console(*, stderr: bool) -> Console:
 out = _console(stderr=False)
 err = _console(stderr=True)
 
+
+def examples(*commands: str) -> str:
+    """Examples for the end of a command's help, one a line."""
+    return "\n\n".join(["**Examples:**", "", *(f"- `{command}`" for command in commands)])
+
+
 _DAGSTER_YAML = """\
 # Written by poma: run history of this study stays in this folder.
 telemetry:

@@ -9,7 +9,19 @@ import warnings
 import typer
 from rich.markup import escape
 
-from poma_assets.cli import cleaning, development, gene_sets, inbox, notify, reference, results, running, service, start
+from poma_assets.cli import (
+    cleaning,
+    development,
+    export,
+    gene_sets,
+    inbox,
+    notify,
+    reference,
+    results,
+    running,
+    service,
+    start,
+)
 from poma_assets.cli.context import err
 from poma_assets.science.errors import PomaError
 
@@ -25,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for module in (start, running, results, inbox, gene_sets, reference, cleaning, notify, service, development):
+for module in (start, running, results, export, inbox, gene_sets, reference, cleaning, notify, service, development):
     module.register(app)
 
 

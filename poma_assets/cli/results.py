@@ -13,6 +13,7 @@ from rich.table import Table
 from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
 from poma_assets.cli.verdicts import verdicts
 from poma_assets.science.errors import StorageError
+from poma_assets.science.spreadsheet_cells import harmless_frame
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +34,7 @@ def query(
     if as_json:
         print(frame.to_json(orient="records", indent=2, date_format="iso"))
     elif csv:
-        print(frame.to_csv(index=False), end="")
+        print(harmless_frame(frame).to_csv(index=False), end="")
     else:
         # Into a file or a pipe nothing is shortened.
         width = out.width if out.is_terminal else None
