@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from poma_assets.resources import StudyResource
+
 COOKBOOK = Path(__file__).resolve().parents[1] / "docs" / "cookbook.md"
 QUERIES = re.findall(r"^```sql\n(.*?)^```$", COOKBOOK.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
@@ -28,3 +30,9 @@ def test_every_query_of_the_cookbook_returns_rows(finished_study):
     with duckdb.connect(str(finished_study / "results" / "study.duckdb"), read_only=True) as connection:
         silent = [sql for sql in QUERIES if not connection.sql(sql).fetchall()]
     assert silent == []
+
+
+@pytest.mark.tools
+def test_every_query_of_the_cookbook_is_one_that_poma_query_takes(finished_study):
+    warehouse = StudyResource(root=str(finished_study)).warehouse
+    assert [sql for sql in QUERIES if warehouse.query(sql).empty] == []

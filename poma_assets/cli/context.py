@@ -32,11 +32,6 @@ out = _console(stderr=False)
 err = _console(stderr=True)
 
 
-def examples(*commands: str) -> str:
-    """Examples for the end of a command's help, one a line."""
-    return "\n\n".join(["**Examples:**", "", *(f"- `{command}`" for command in commands)])
-
-
 _DAGSTER_YAML = """\
 # Written by poma: run history of this study stays in this folder.
 telemetry:

@@ -10,20 +10,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from poma_assets.cli.context import JsonOption, StudyOption, examples, open_study, out
+from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
 
 _FORMATS = "parquet, csv, h5ad (AnnData) or summarizedexperiment (a folder for R)"
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(
-        epilog=examples(
-            "poma export --to tables --format parquet",
-            "poma export --to for_scanpy --format h5ad",
-            "poma export --to for_r --format summarizedexperiment --force",
-        )
-    )(export)
+    app.command()(export)
 
 
 def export(

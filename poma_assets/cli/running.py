@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,12 +44,17 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def check(study: StudyOption = None) -> None:
-    """Validate sheet, contrasts, designs, reference and tools. Runs nothing."""
+def check(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Validate sheet, contrasts, designs, reference and tools. Runs nothing.
+
+    Exit status: 0; 2 if something must be mended before a run.
+    """
     from poma_assets.preflight import check_study
 
     lines = check_study(open_study(study))
-    for line in lines:
+    if as_json:
+        print(json.dumps([asdict(line) for line in lines], indent=2))
+    for line in () if as_json else lines:
         out.print(f"{_MARKS[line.severity]} {escape(line.text)}", soft_wrap=True)
     if any(line.severity == "error" for line in lines):
         raise typer.Exit(2)

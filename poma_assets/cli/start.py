@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from poma_assets.cli.context import err, open_study, out
+from poma_assets.cli.context import JsonOption, err, open_study, out
 from poma_assets.cli.running import launch, tell
 from poma_assets.cli.verdicts import print_verdicts, read_verdicts
 from poma_assets.science.errors import InputError
@@ -76,26 +78,57 @@ def _simulate(directory: Path, size: str, seed: int) -> None:
 def init(
     directory: Annotated[Path, typer.Argument(help="Folder of the new study.")],
     reads: Annotated[
-        Path | None, typer.Option(help="Folder of FASTQ files: pairs and lanes are found by name.")
+        Path | None, typer.Option(help="Folder of FASTQ files: pairs and lanes are found by name.", metavar="DIR")
     ] = None,
-    genome: Annotated[Path | None, typer.Option(help="Genome FASTA (plain or .gz).")] = None,
-    annotation: Annotated[Path | None, typer.Option(help="Annotation GTF (plain or .gz).")] = None,
+    from_nf_core: Annotated[
+        Path | None,
+        typer.Option("--from-nf-core", help="Take over a sample sheet of nf-core/rnaseq.", metavar="SHEET"),
+    ] = None,
+    genome: Annotated[Path | None, typer.Option(help="Genome FASTA (plain or .gz).", metavar="FILE")] = None,
+    annotation: Annotated[Path | None, typer.Option(help="Annotation GTF (plain or .gz).", metavar="FILE")] = None,
     name: Annotated[str, typer.Option(help="Name of the study; default: of the folder.")] = "",
     organism: Annotated[str, typer.Option(help="Organism.")] = "human",
     profile: Annotated[str, typer.Option(help="Quality profile: human_poly_a or small_reference.")] = "human_poly_a",
+    as_json: JsonOption = False,
 ) -> None:
-    """Make a study folder of your own: poma.yaml, a sample sheet from the FASTQ files found, a contrasts file."""
-    from poma_assets.storage.study_template import write_study_template
+    """Make a study folder of your own: poma.yaml, a sample sheet of the reads found, a contrasts file.
 
+    What only you know is marked FILL IN; `poma check` and `poma run` refuse until it is filled in.
+    """
+    from poma_assets.storage.study_template import rows_of_nf_core, rows_of_reads, write_study_template
+
+    if reads is not None and from_nf_core is not None:
+        raise InputError("--reads and --from-nf-core are two ways to the same sheet", fix="Give one of them.")
+    rows, left_out = rows_of_reads(reads, directory) if reads is not None else ([], [])
+    if from_nf_core is not None:
+        rows = rows_of_nf_core(from_nf_core, directory)
     written = write_study_template(
         directory,
         name=name or directory.resolve().name,
         organism=organism,
         profile=profile,
-        reads=reads,
         genome=genome,
         annotation=annotation,
+        rows=rows,
     )
+    if as_json:
+        found = {"folder": str(directory.resolve()), "files": {str(path): what for path, what in written.items()}}
+        print(json.dumps({**found, "left_out": left_out}, indent=2))
+        return
     for path, what in written.items():
-        out.print(f"{path}: {what}", soft_wrap=True)
-    out.print("Next: fill in the columns of samples.tsv, declare contrasts, then `poma check` and `poma run`.")
+        out.print(escape(f"{path}: {what}"), soft_wrap=True)
+    for file in left_out:
+        out.print(escape(f"left out: {file} (reads of no sample)"), soft_wrap=True)
+    _tell_next(directory, needs_reference=genome is None or annotation is None)
+
+
+def _tell_next(directory: Path, *, needs_reference: bool) -> None:
+    """What to do with the new files, in order."""
+    out.print("Next:")
+    steps = [f"replace every FILL IN in {directory / 'samples.tsv'} and {directory / 'contrasts.tsv'} (any editor)"]
+    if needs_reference:
+        steps.append(f"name the reference in poma.yaml, or: poma reference fetch gencode --study {directory}")
+    steps.append(f"poma check --study {directory}   (says what is still missing; runs nothing)")
+    steps.append(f"poma run --study {directory}")
+    for number, step in enumerate(steps, start=1):
+        out.print(escape(f"  {number}. {step}"), soft_wrap=True)

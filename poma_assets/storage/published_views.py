@@ -83,6 +83,9 @@ _VIEWS: dict[str, tuple[str, str]] = {
 }
 
 
+VIEW_COMMENTS = {name: comment for name, (comment, _) in _VIEWS.items()}
+"""View -> what it shows."""
+
 _OWN_COLUMNS = {
     "rank": "place of the gene by p value, from 1",
     "stands": "whether this is the verdict of now",
