@@ -16,7 +16,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         (
             "poma init my_study --reads /data/fastq --genome genome.fa.gz --annotation genes.gtf.gz",
             "poma init my_study --from-nf-core samplesheet.csv",
-            "poma init fly_study --reads reads --organism fly --profile small_reference",
+            "poma init fly_study --reads reads --organism fly",
         ),
     ),
     "simulate": (BEGIN, ("poma simulate small_study --size tiny --seed 7",)),

@@ -15,7 +15,6 @@ from rich.table import Table
 from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
 from poma_assets.storage.published_views import VIEW_COMMENTS
 from poma_assets.storage.schema import TABLES
-from poma_assets.study_config import CONFIG_NAME
 from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def explain(
 
 
 def _study_or_none(root: Path | None) -> StudyResource | None:
+    from poma_assets.study_config import CONFIG_NAME
+
     return open_study(root) if root is not None or Path(CONFIG_NAME).is_file() else None
 
 

@@ -46,4 +46,4 @@ def export(
             out.print(escape(f"{made.folder / name}: {rows:,} {'samples' if name.endswith('h5ad') else 'rows'}"))
     empty = sum(not rows for rows in made.files.values())
     if empty:
-        out.print(f"{empty} more tables have no rows in this study.")
+        out.print(f"Tables without rows in this study, written too: {empty}")

@@ -14,6 +14,7 @@ from poma_assets.cli.context import JsonOption, err, open_study, out
 from poma_assets.cli.running import launch, tell
 from poma_assets.cli.verdicts import print_verdicts, read_verdicts
 from poma_assets.science.errors import InputError
+from poma_assets.science.quality_gates import PROFILES
 
 
 def register(app: typer.Typer) -> None:
@@ -88,7 +89,13 @@ def init(
     annotation: Annotated[Path | None, typer.Option(help="Annotation GTF (plain or .gz).", metavar="FILE")] = None,
     name: Annotated[str, typer.Option(help="Name of the study; default: of the folder.")] = "",
     organism: Annotated[str, typer.Option(help="Organism.")] = "human",
-    profile: Annotated[str, typer.Option(help="Quality profile: human_poly_a or small_reference.")] = "human_poly_a",
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Quality profile: human_poly_a or small_reference; default: the first for human, else the other.",
+            autocompletion=lambda: list(PROFILES),
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a study folder of your own: poma.yaml, a sample sheet of the reads found, a contrasts file.
@@ -106,7 +113,7 @@ def init(
         directory,
         name=name or directory.resolve().name,
         organism=organism,
-        profile=profile,
+        profile=_profile(profile, organism),
         genome=genome,
         annotation=annotation,
         rows=rows,
@@ -120,6 +127,12 @@ def init(
     for file in left_out:
         out.print(escape(f"left out: {file} (reads of no sample)"), soft_wrap=True)
     _tell_next(directory, needs_reference=genome is None or annotation is None)
+
+
+def _profile(named: str, organism: str) -> str:
+    if named and named not in PROFILES:
+        raise InputError("--profile is unknown", found=named, expected=" or ".join(PROFILES))
+    return named or ("human_poly_a" if organism == "human" else "small_reference")
 
 
 def _tell_next(directory: Path, *, needs_reference: bool) -> None:
