@@ -16,6 +16,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         (
             "poma init my_study --reads /data/fastq --genome genome.fa.gz --annotation genes.gtf.gz",
             "poma init my_study --from-nf-core samplesheet.csv",
+            "poma init public_study --count-matrix GSE12345_counts.tsv.gz",
             "poma init fly_study --reads reads --organism fly",
         ),
     ),

@@ -85,6 +85,10 @@ def init(
         Path | None,
         typer.Option("--from-nf-core", help="Take over a sample sheet of nf-core/rnaseq.", metavar="SHEET"),
     ] = None,
+    count_matrix: Annotated[
+        Path | None,
+        typer.Option("--count-matrix", help="Begin at a table of counts, genes x samples.", metavar="FILE"),
+    ] = None,
     genome: Annotated[Path | None, typer.Option(help="Genome FASTA (plain or .gz).", metavar="FILE")] = None,
     annotation: Annotated[Path | None, typer.Option(help="Annotation GTF (plain or .gz).", metavar="FILE")] = None,
     name: Annotated[str, typer.Option(help="Name of the study; default: of the folder.")] = "",
@@ -102,13 +106,9 @@ def init(
 
     What only you know is marked FILL IN; `poma check` and `poma run` refuse until it is filled in.
     """
-    from poma_assets.storage.study_template import rows_of_nf_core, rows_of_reads, write_study_template
+    from poma_assets.storage.study_template import write_study_template
 
-    if reads is not None and from_nf_core is not None:
-        raise InputError("--reads and --from-nf-core are two ways to the same sheet", fix="Give one of them.")
-    rows, left_out = rows_of_reads(reads, directory) if reads is not None else ([], [])
-    if from_nf_core is not None:
-        rows = rows_of_nf_core(from_nf_core, directory)
+    rows, left_out = _found_rows(directory, reads=reads, from_nf_core=from_nf_core, count_matrix=count_matrix)
     written = write_study_template(
         directory,
         name=name or directory.resolve().name,
@@ -117,6 +117,7 @@ def init(
         genome=genome,
         annotation=annotation,
         rows=rows,
+        count_matrix=count_matrix,
     )
     if as_json:
         found = {"folder": str(directory.resolve()), "files": {str(path): what for path, what in written.items()}}
@@ -126,7 +127,23 @@ def init(
         out.print(escape(f"{path}: {what}"), soft_wrap=True)
     for file in left_out:
         out.print(escape(f"left out: {file} (reads of no sample)"), soft_wrap=True)
-    _tell_next(directory, needs_reference=genome is None or annotation is None)
+    _tell_next(directory, needs_reference=count_matrix is None and (genome is None or annotation is None))
+
+
+def _found_rows(
+    directory: Path, *, reads: Path | None, from_nf_core: Path | None, count_matrix: Path | None
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Rows of the new sheet by the one way that is named, and the files that were left out."""
+    from poma_assets.storage.study_template import rows_of_counts, rows_of_nf_core, rows_of_reads
+
+    if sum(way is not None for way in (reads, from_nf_core, count_matrix)) > 1:
+        what = "--reads, --from-nf-core and --count-matrix are three ways to a sheet"
+        raise InputError(what, fix="Give one of them.")
+    if reads is not None:
+        return rows_of_reads(reads, directory)
+    if from_nf_core is not None:
+        return rows_of_nf_core(from_nf_core, directory), []
+    return (rows_of_counts(count_matrix) if count_matrix is not None else []), []
 
 
 def _profile(named: str, organism: str) -> str:

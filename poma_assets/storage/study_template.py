@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from poma_assets.science.count_tables import parse_count_table
 from poma_assets.science.errors import FastqError, InputError, ReferenceFilesError, SampleSheetError
 from poma_assets.science.fastq_pairs import FASTQ_SUFFIXES, find_fastq_pairs, is_fastq_name
 from poma_assets.science.sample_sheet import parse_sample_sheet
@@ -39,13 +40,16 @@ def write_study_template(
     genome: Path | None,
     annotation: Path | None,
     rows: Sequence[Row] = (),
+    count_matrix: Path | None = None,
 ) -> dict[Path, str]:
     """Write ``poma.yaml``, ``samples.tsv`` and ``contrasts.tsv``; refuse to overwrite any of them.
 
     Parameters
     ----------
     rows
-        Rows of the sheet, as from `rows_of_reads` or `rows_of_nf_core`.
+        Rows of the sheet, as from `rows_of_reads`, `rows_of_nf_core` or `rows_of_counts`.
+    count_matrix
+        The table of counts that the study begins at, instead of reads; it needs no reference.
 
     Returns
     -------
@@ -66,15 +70,11 @@ def write_study_template(
     for given, what in ((genome, "--genome"), (annotation, "--annotation")):
         if given is not None and not given.is_file():
             raise ReferenceFilesError("the file does not exist", where=str(given), expected=f"a file for {what}")
-    config: dict[str, object] = {
-        "name": name,
-        "organism": organism,
-        "reference": {
-            "genome": as_written(genome, directory) if genome else f"{FILL_IN}: path of the genome FASTA",
-            "annotation": as_written(annotation, directory) if annotation else f"{FILL_IN}: path of the annotation GTF",
-        },
-        "profile": profile,
-    }
+    config: dict[str, object] = {"name": name, "organism": organism}
+    if count_matrix is not None:
+        config["count_matrix"] = as_written(count_matrix, directory)
+    reference = _reference(genome, annotation, directory, is_needed=count_matrix is None)
+    config |= {**({"reference": reference} if reference else {}), "profile": profile}
     if organism != "human":
         config["gene_sets"] = []
     directory.mkdir(parents=True, exist_ok=True)
@@ -83,10 +83,25 @@ def write_study_template(
     contrast = ["my_contrast", "treatment", FILL_IN, FILL_IN, "", ""]
     paths[2].write_text(_table([_CONTRAST_COLUMNS, contrast]), encoding="utf-8")
     return {
-        paths[0]: "name, organism, reference, profile",
-        paths[1]: f"{len(rows)} sequencing units of {len({row['sample'] for row in rows})} samples",
+        paths[0]: ", ".join(config),
+        paths[1]: _told(rows),
         paths[2]: "one comparison to fill in: reference and target are two values of the column treatment",
     }
+
+
+def rows_of_counts(count_matrix: Path) -> list[Row]:
+    """Rows of a sheet for the samples of a table of counts, genes x samples.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    CountsError
+        If it is no table of counts.
+    """
+    # Decimals are told by the check of the study, which knows `round_counts`.
+    matrix = parse_count_table(read_text(count_matrix), source=str(count_matrix), round_fractional=True)
+    return [{"sample": str(sample)} for sample in matrix.counts.columns]
 
 
 def rows_of_reads(reads: Path, directory: Path) -> tuple[list[Row], list[str]]:
@@ -180,12 +195,30 @@ def _existing_file(written: str, folder: Path, where: str) -> Path:
     )
 
 
+def _reference(
+    genome: Path | None, annotation: Path | None, directory: Path, *, is_needed: bool
+) -> dict[str, str] | None:
+    """The section of the configuration; what must be named and is not bears the mark."""
+    named = {"genome": genome, "annotation": annotation}
+    marked = {"genome": f"{FILL_IN}: path of the genome FASTA", "annotation": f"{FILL_IN}: path of the annotation GTF"}
+    return {
+        key: as_written(path, directory) if path else marked[key] for key, path in named.items() if path or is_needed
+    }
+
+
+def _told(rows: Sequence[Row]) -> str:
+    n_samples = len({row["sample"] for row in rows})
+    units = f"{len(rows)} sequencing units of " if any(row.get("fastq_1") for row in rows) else ""
+    return f"{units}{n_samples} samples" if rows else "a header; one row for each sample or lane"
+
+
 def _sheet(rows: Sequence[Row], organism: str) -> str:
     """The sheet: columns as given, then those that are missing; what must be filled in bears the mark."""
     own = _HUMAN_COLUMNS if organism == "human" else _OTHER_COLUMNS
     given = list(dict.fromkeys(column for row in rows for column in row))
     further = [column for column in given if column not in _READ_COLUMNS]
-    columns = list(dict.fromkeys([*_READ_COLUMNS, *further, *own, *_QUALITY_COLUMNS]))
+    read_columns = _READ_COLUMNS if not rows or "fastq_1" in given else ("sample",)
+    columns = list(dict.fromkeys([*read_columns, *further, *own, *_QUALITY_COLUMNS]))
     blank = {column: FILL_IN for column in _MUST_BE_FILLED_IN if column not in given}
     return _table([columns, *([{**blank, **row}.get(column, "") for column in columns] for row in rows)])
 

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from poma_assets.config import load_sample_sheet, load_study
 from poma_assets.science.contrasts_file import parse_contrasts
 from poma_assets.science.errors import ContrastError, FastqError, InputError, SampleSheetError
 from poma_assets.science.sample_sheet import parse_sample_sheet
-from poma_assets.storage.study_template import rows_of_nf_core, rows_of_reads, write_study_template
+from poma_assets.storage.study_template import rows_of_counts, rows_of_nf_core, rows_of_reads, write_study_template
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -106,6 +107,22 @@ def test_files_of_an_nf_core_sheet_that_are_not_here_are_told(tmp_path, cell, me
     sheet.write_text(f"sample,fastq_1,fastq_2,strandedness\nA,{cell},,auto\n")
     with pytest.raises(SampleSheetError, match=message):
         rows_of_nf_core(sheet, tmp_path / "study")
+
+
+def test_a_table_of_counts_gives_its_samples_and_needs_no_reference(tmp_path):
+    counts = tmp_path / "counts.tsv"
+    counts.write_text("gene_id\tsymbol\tA\tB\nENSG1\tIRF4\t5\t7\nENSG2\tMYC\t0\t1\n")
+    made = written(tmp_path / "study", rows=rows_of_counts(counts), count_matrix=counts)
+    assert made["sample"].tolist() == ["A", "B"]
+    assert "fastq_1" not in made.columns
+    config = yaml.safe_load((tmp_path / "study" / "poma.yaml").read_text())
+    assert config["count_matrix"] == str(counts)
+    assert "reference" not in config
+    for name in ("samples.tsv", "contrasts.tsv"):
+        path = tmp_path / "study" / name
+        text = path.read_text().replace("FILL IN", "DMSO", 1).replace("FILL IN", "POM")
+        path.write_text(text)
+    assert len(load_sample_sheet(load_study(tmp_path / "study")).samples) == 2
 
 
 def test_a_study_that_is_there_is_never_overwritten(tmp_path):
