@@ -231,6 +231,21 @@ def test_fetched_gene_sets_that_were_edited_are_told(study_copy):
     assert f"gene sets {note.name} are not as they were fetched on 2026-01-02: edited or damaged" in warnings
 
 
+def test_more_columns_than_the_terminal_has_room_for_are_shown_line_by_line(capsys):
+    from rich.console import Console
+
+    from poma_assets.cli.results import _least_width, _records
+
+    frame = pd.DataFrame({"gene_name": ["IRF4", "MYC"], **{f"p_value_{i}": [1.2345e-181, 1.0] for i in range(6)}})
+    assert _least_width(frame[["gene_name", "p_value_0"]]) == 2 + 8 + 2 + 11
+    assert _least_width(frame) > 60
+    Console(width=60).print(_records(frame))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["gene_name", "IRF4"]
+    assert lines[1].split() == ["p_value_0", "1.2345e-181"]
+    assert lines[8].split() == ["gene_name", "MYC"]
+
+
 def test_query_never_cuts_a_number(capsys):
     from rich.console import Console
 

@@ -113,6 +113,8 @@ def _print(facts: AssetFacts) -> None:
 def _grid(rows: Iterable[tuple[str, ...]]) -> None:
     table = Table.grid(padding=(0, 2))
     for row in rows:
+        while len(table.columns) < len(row):
+            table.add_column(overflow="fold")
         table.add_row(*map(escape, row))
     out.print(table)
 

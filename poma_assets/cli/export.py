@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
 
+_FORMAT_NAMES = ["parquet", "csv", "h5ad", "summarizedexperiment"]
 _FORMATS = "parquet, csv, h5ad (AnnData) or summarizedexperiment (a folder for R)"
 
 
@@ -22,7 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def export(
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="The folder to make.")],
-    format_name: Annotated[str, typer.Option("--format", metavar="FORMAT", help=f"{_FORMATS}.")] = "parquet",
+    format_name: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help=f"{_FORMATS}.", autocompletion=lambda: _FORMAT_NAMES),
+    ] = "parquet",
     study: StudyOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in that folder.")] = False,
     as_json: JsonOption = False,

@@ -82,7 +82,9 @@ def run(
     study: StudyOption = None,
     samples: Annotated[str, typer.Option(help="Only these samples' steps, separated by commas.")] = "",
     jobs: Annotated[int, typer.Option(help="Samples at once; 0: as cores and memory allow.", min=0)] = 0,
-    until: Annotated[str, typer.Option(help=f"Stop after: {', '.join(_PHASES)}.")] = "reports",
+    until: Annotated[
+        str, typer.Option(help=f"Stop after: {', '.join(_PHASES)}.", autocompletion=lambda: list(_PHASES))
+    ] = "reports",
     htseq: Annotated[bool, typer.Option("--htseq", help="Count by htseq-count too.")] = False,
     leave_out: Annotated[str, typer.Option(help="Samples whose own steps are not tried, separated by commas.")] = "",
 ) -> None:
@@ -172,7 +174,7 @@ def status(
     if as_json:
         print(json.dumps(state, indent=2, default=str))
         return
-    table = Table("sample", "steps done", "stale", "quality", "in the matrix", box=None, header_style="bold")
+    table = _state_table("sample", "steps done", "stale", "quality", "in the matrix")
     samples, told = state["samples"], len(state["samples"])
     if told > _MANY_SAMPLES and not show_all:
         samples = [row for row in samples if needs_attention(row)][:_MANY_SAMPLES]
@@ -181,7 +183,7 @@ def status(
     out.print(table)
     if len(samples) < told:
         out.print(f"{told - len(samples)} more samples; those that need attention come first. All of them: --all")
-    table = Table("contrast", "steps done", "stale", "verdicts", box=None, header_style="bold")
+    table = _state_table("contrast", "steps done", "stale", "verdicts")
     for row in state["contrasts"]:
         table.add_row(*(escape(str(row[key])) for key in ("contrast", "done", "stale", "verdicts")))
     out.print(table)
@@ -189,3 +191,11 @@ def status(
     out.print(f"Stale cohort assets and reports: {stale}")
     kinds = ", ".join(f"{kind} {size_text(size)}" for kind, size in state["disk"].items() if size)
     out.print(f"Disk: {size_text(state['disk_bytes'])} in {escape(state['results'])} ({kinds})", soft_wrap=True)
+
+
+def _state_table(*headings: str) -> Table:
+    """A table whose names are broken where the terminal is narrow, and never shortened."""
+    table = Table(box=None, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table

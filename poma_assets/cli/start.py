@@ -56,7 +56,7 @@ def demo(
 
 def simulate(
     directory: Annotated[Path, typer.Argument(help="Folder of the new study.")],
-    size: Annotated[str, typer.Option(help="demo or tiny.")] = "demo",
+    size: Annotated[str, typer.Option(help="demo or tiny.", autocompletion=lambda: ["demo", "tiny"])] = "demo",
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
 ) -> None:
     """Write a simulated study with planted truth: genome, annotation, reads, sheets, expected verdicts."""

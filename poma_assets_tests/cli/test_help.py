@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from poma_assets.cli import main as main_module
 from poma_assets.cli.examples import EXAMPLES
 from poma_assets.cli.main import command_line
+from poma_assets.storage.exports import FORMATS
 
 LINES = [line for _, lines in EXAMPLES.values() for line in lines]
 
@@ -144,6 +145,7 @@ def test_bash_takes_the_script_and_completes_commands_options_and_names(poma, tm
     assert "--until" in complete("poma run --u")
     assert complete("poma explain v_top") == ["v_top_genes"]
     assert complete("poma gene-sets f") == ["fetch"]
+    assert complete("poma export --format ") == list(FORMATS)
 
 
 def test_an_unknown_shell_is_refused(poma):
