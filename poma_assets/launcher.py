@@ -337,7 +337,7 @@ def _without_read_ahead(entry: tuple[Phase, RunTask], sample: str) -> tuple[Phas
     if task.partition != sample:
         return entry
     left = tuple(name for name in task.assets if name not in READS_AHEAD.assets or name in task.remade)
-    return phase, replace(task, assets=left)
+    return (phase, replace(task, assets=left)) if left else entry
 
 
 def _tasks(phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:

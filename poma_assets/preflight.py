@@ -66,7 +66,7 @@ def check_study(study: StudyResource) -> list[CheckLine]:
     lines += [text for text in [describe_accessions(study)] if text]
     mapped = study_collections(study)
     sets = [one.collection for one in mapped]
-    lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
+    lines.append("gene sets: " + (", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets) or "none"))
     hypotheses = read_hypotheses(study)
     lines.append(f"hypotheses: {len(hypotheses.table)} ({hypotheses.version})")
     lines.append(f"cell lines that are known: {len(read_cell_lines(study))}")

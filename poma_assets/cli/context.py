@@ -31,6 +31,7 @@ def _console(*, stderr: bool) -> Console:
 out = _console(stderr=False)
 err = _console(stderr=True)
 
+
 _DAGSTER_YAML = """\
 # Written by poma: run history of this study stays in this folder.
 telemetry:

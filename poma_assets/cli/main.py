@@ -1,4 +1,4 @@
-"""The entry point of ``poma``: what must happen before the commands are imported, and plain messages for typed errors.
+"""The entry point of ``poma``: what must happen before the commands are imported, and plain messages for errors.
 
 Nothing heavy may be imported at the top: every worker process imports this module again.
 """
@@ -6,41 +6,58 @@ Nothing heavy may be imported at the top: every worker process imports this modu
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 from poma_assets.up_to_date import is_up_to_date
 
+DEBUG = "--debug"
+DEBUG_VARIABLE = "POMA_DEBUG"
+
 _LAUNCHING = ("run", "demo")
+_HELP_OPTIONS = ("-h", "--help")
+_WIDEST_HELP = 110
 
 
 def main() -> None:
     """Run the command line; exit 0 only if what was asked for succeeded, 2 for bad input."""
     warnings.simplefilter("ignore")
-    if (study := _finished_study(sys.argv[1:])) is not None:
+    arguments = sys.argv[1:]
+    if DEBUG in arguments:
+        os.environ[DEBUG_VARIABLE] = "1"
+        arguments = [argument for argument in arguments if argument != DEBUG]
+    sys.excepthook = _tell_unexpected
+    if (study := _finished_study(arguments)) is not None:
         report = study / "results" / "reports" / "study" / "study_report.html"
         print("Everything is up to date; nothing ran.")
         if report.is_file():
             print(f"Report: {report}")
         return
-    if len(sys.argv) > 1 and sys.argv[1] in _LAUNCHING and "--help" not in sys.argv:
+    if arguments[:1] and arguments[0] in _LAUNCHING and not set(_HELP_OPTIONS) & set(arguments):
         from poma_assets.worker_pool import prepare_workers
 
         prepare_workers()
-    from poma_assets.cli.app import app
+    _run(arguments)
+
+
+def _run(arguments: list[str]) -> None:
+    from rich.markup import escape
+
+    from poma_assets.cli.app import command_line
+    from poma_assets.cli.context import err
     from poma_assets.science.errors import PomaError
 
+    os.environ.setdefault("TERMINAL_WIDTH", str(min(shutil.get_terminal_size().columns, _WIDEST_HELP)))
     try:
-        app(prog_name="poma")
+        # Not through the Typer object: it would put its own hook in the place of ours.
+        command_line()(arguments, prog_name="poma")
     except PomaError as error:
-        if os.environ.get("POMA_DEBUG"):
+        if os.environ.get(DEBUG_VARIABLE):
             raise
-        from rich.markup import escape
-
-        from poma_assets.cli.context import err
-
         err.print(f"[bold red]error[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_status)
 
@@ -51,6 +68,20 @@ def _finished_study(arguments: Sequence[str]) -> Path | None:
         return None
     root = Path(arguments[2] if len(arguments) == 3 else ".").absolute()
     return root if (root / "poma.yaml").is_file() and is_up_to_date(root / "results") else None
+
+
+def _tell_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one line what nobody foresaw; the interpreter then ends with exit status 1."""
+    if os.environ.get(DEBUG_VARIABLE):
+        sys.__excepthook__(kind, error, trace)
+        return
+    from rich.markup import escape
+
+    from poma_assets.cli.context import err
+
+    text = " ".join(str(error).split()) or "without a message"
+    err.print(f"[bold red]unexpected error[/] {escape(f'{kind.__name__}: {text}')}", soft_wrap=True)
+    err.print(f"This is a mistake of the program. The same command with {DEBUG} shows where it happened.")
 
 
 if __name__ == "__main__":

@@ -281,13 +281,15 @@ class Warehouse:
             create_views(connection, temporary=True)
             connection.execute("SET enable_external_access = false")
             statements = connection.extract_statements(sql)
-            if len(statements) != 1:
+            # DuckDB makes two statements without a text of one PIVOT.
+            is_pivot = len(statements) == 2 and not any(statement.query for statement in statements)
+            if len(statements) != 1 and not is_pivot:
                 raise StorageError(
                     "a query is one SQL statement",
                     found=f"{len(statements)} statements",
                     fix='For example "SHOW TABLES".',
                 )
-            return connection.execute(statements[0], list(parameters)).df()
+            return connection.execute(sql if is_pivot else statements[0], list(parameters)).df()
 
     @contextmanager
     def held_open(self) -> Iterator[None]:
