@@ -30,7 +30,7 @@ TABLES_OF: Mapping[str, tuple[str, ...]] = {
     "sample_quality": ("sample_quality",),
     "count_matrix": ("count_matrix", "sample_inclusion"),
     "normalised_expression": ("normalised_expression", "size_factors"),
-    "sample_exploration": ("sample_pca", "sample_distances", "sample_response"),
+    "sample_exploration": ("sample_pca", "sample_distances", "sample_response", "sample_quality"),
     "sample_identity": ("sample_identity",),
     "design_fit": ("design_fit", "gene_dispersions"),
     "de_results": ("de_results",),

@@ -24,8 +24,8 @@ def is_up_to_date(results: Path) -> bool:
     """Whether a stamp is there and everything that it names is as it was."""
     try:
         stamp = json.loads((results / _STAMP).read_text(encoding="utf-8"))
-        if stamp["surroundings"] != _SURROUNDINGS:
-            return False
+        if stamp["results"] != os.path.abspath(results) or stamp["surroundings"] != _SURROUNDINGS:
+            return False  # also in a copy of a study, whose stamp names the files of the other
         return all(_names(folder) == names for folder, names in stamp["folders"].items()) and all(
             _identity(path) == identity for path, identity in stamp["files"].items()
         )
@@ -59,7 +59,8 @@ def stamp(
         if identity is not None and max(identity[1], identity[2]) >= began_ns:
             return False
     files |= {path: _identity(path) for path in map(os.path.abspath, outputs)}
-    text = json.dumps({"surroundings": _SURROUNDINGS, "folders": listings, "files": files})
+    where = {"results": os.path.abspath(results), "surroundings": _SURROUNDINGS}
+    text = json.dumps({**where, "folders": listings, "files": files})
     new = results / f"{_STAMP}.new"
     new.write_text(text, encoding="utf-8")
     os.replace(new, results / _STAMP)

@@ -14,6 +14,8 @@ import pytest
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.simulated_study import TINY, write_simulated_study
 
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it: tables would be cut as on a narrow terminal
+
 Poma = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import dagster as dg
 import pandas as pd
 import psutil
 import pytest
+from study_instance import instance_of
 
 pytestmark = pytest.mark.tools
 
@@ -29,7 +29,7 @@ class Watched:
     def __init__(self, root: Path, everything: pd.DataFrame) -> None:
         self.root = root
         self._everything = everything
-        self.instance = dg.DagsterInstance.from_config(str(root / ".dagster"))
+        self.instance = instance_of(root)
 
     def write_sheet(self, rows: list[int]) -> None:
         """Let the sheet hold these rows; written aside and renamed, as an editor does."""

@@ -18,6 +18,7 @@ import dagster as dg
 import pandas as pd
 import psutil
 import pytest
+from study_instance import instance_of
 
 from poma_assets.cli.context import write_dagster_home
 from poma_assets.sensors import close_killed_updates, killed_update
@@ -39,7 +40,7 @@ class Page:
     def __init__(self, study: Path, port: int, process: subprocess.Popen[bytes]) -> None:
         self.study, self.process = study, process
         self._url = f"http://127.0.0.1:{port}/graphql"
-        self.instance = dg.DagsterInstance.from_config(str(study / ".dagster"))
+        self.instance = instance_of(study)
 
     def ask(self, query: str, **variables: object) -> dict[str, dict[str, object]]:
         body = json.dumps({"query": query, "variables": variables}).encode()

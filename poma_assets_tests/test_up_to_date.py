@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,13 @@ def test_any_touched_file_ends_it(study: Path, change: Callable[[Path], object])
     assert stamp(study)
     change(study)
     assert not up_to_date.is_up_to_date(study / "results")
+
+
+def test_a_copy_of_the_study_is_not_vouched_for(study: Path, tmp_path: Path) -> None:
+    assert stamp(study)
+    copy = Path(shutil.copytree(study, tmp_path / "copy"))
+    assert not up_to_date.is_up_to_date(copy / "results")
+    assert up_to_date.is_up_to_date(study / "results")
 
 
 def test_other_surroundings_end_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def pipeline_asset(
         def compute_if_stale(context: dg.AssetExecutionContext, study: StudyResource, **inputs: Any) -> Step:
             _BEGAN.set(time.monotonic())
             node, partition = _node(context), partition_of(context)
-            index = steps_of_run(context.run_id).around(node, partition, study)
+            index = steps_of_run(context.run.run_id).around(node, partition, study)
             stale = stale_step(node, partition, study, index)
             remade = context.run.tags.get(REMADE_TAG, "").split(",")
             if stale is None and ONLY_STALE_TAG in context.run.tags and node.name not in remade:
@@ -103,7 +103,7 @@ def finish(
     """
     tables, partition = dict(tables or {}), partition_of(context)
     node = _node(context)
-    inputs = step_inputs(node, partition, study, steps_of_run(context.run_id).around(node, partition, study))
+    inputs = step_inputs(node, partition, study, steps_of_run(context.run.run_id).around(node, partition, study))
     fingerprint = digest(inputs)
     artefacts = {role: _artefact(file, commands) for role, file in (files or {}).items()}
     cost = StepCost(

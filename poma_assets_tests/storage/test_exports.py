@@ -51,13 +51,13 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         "size_factors": rows("size_factors", {"sample_id": "S1", "size_factor": 0.5, "library_size": 5}),
         "sample_quality": rows(
             "sample_quality",
-            {"sample_id": "S1", "metric": "rin", "value": None, "status": "not_recorded"},
-            {"sample_id": "S1", "metric": "q30_pct", "value": 80.0, "status": "warn"},
+            {"sample_id": "S1", "scope": "sample", "metric": "rin", "value": None, "status": "not_recorded"},
+            {"sample_id": "S1", "scope": "sample", "metric": "q30_pct", "value": 80.0, "status": "warn"},
         ),
         "contrasts": rows("contrasts", *({"contrast_id": f"c{i}", "reference": t} for i, t in enumerate(HOSTILE))),
         "marker_verdicts": rows("marker_verdicts", verdict, {**verdict, "hypothesis_id": "x", "engines_agree": None}),
     }
-    values = {"sample_quality": {"sample_id": "S1"}, "marker_verdicts": {"contrast_id": "c"}}
+    values = {"sample_quality": {"sample_id": "S1", "scope": "sample"}, "marker_verdicts": {"contrast_id": "c"}}
     store(made, tables, "", partition_values=values)
     return made
 

@@ -61,13 +61,15 @@ def test_all_that_was_fetched_in_order(tmp_path):
         store_gene_sets(tmp_path, name, day, FETCHED, licence="")
         for name, day in (("b", DAY), ("a", DAY), ("a", date(2025, 1, 2)))
     ]
-    (tmp_path / "gene_sets" / "own.gmt.gz").write_bytes(gzip.compress(GMT.encode()))
-    (tmp_path / "gene_sets" / "bad.gmt.gz").write_bytes(gzip.compress(GMT.encode()))
+    (tmp_path / "gene_sets" / "own.gmt.gz").write_bytes(gzip.compress(GMT.encode(), mtime=0))
+    (tmp_path / "gene_sets" / "bad.gmt.gz").write_bytes(gzip.compress(GMT.encode(), mtime=0))
     (tmp_path / "gene_sets" / "bad.json").write_text('{"name": 1}')
     assert cached_gene_sets(tmp_path) == rows[::-1]
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"a\tb\tG1\n"), gzip.compress(GMT.encode())[:-5], b""])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b"a\tb\tG1\n", mtime=0), gzip.compress(GMT.encode(), mtime=0)[:-5], b""]
+)
 def test_a_changed_or_damaged_file_is_seen(tmp_path, content):
     stored = store_gene_sets(tmp_path, "x", DAY, FETCHED, licence="")
     assert is_intact(stored, tmp_path)

@@ -114,9 +114,9 @@ def test_path_of_gene_sets_as_the_study_names_them(tmp_path):
     ("name", "content"),
     [
         ("hallmark.v7.gmt", GMT.encode()),
-        ("hallmark.v7.gmt.gz", gzip.compress(GMT.encode())),
+        ("hallmark.v7.gmt.gz", gzip.compress(GMT.encode(), mtime=0)),
         ("hallmark.v7.GMT", GMT.encode()),
-        ("hallmark.v7.gmt", gzip.compress(GMT.encode())),
+        ("hallmark.v7.gmt", gzip.compress(GMT.encode(), mtime=0)),
     ],
 )
 def test_file_of_the_user_relative_to_the_study(tmp_path, name, content):
@@ -133,7 +133,7 @@ def test_file_of_the_user_relative_to_the_study(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (gzip.compress(GMT.encode() * 50)[:-9], "The gzip file is truncated or damaged"),
+        (gzip.compress(GMT.encode() * 50, mtime=0)[:-9], "The gzip file is truncated or damaged"),
         (b"\x1f\x8b\x08\x00garbage that is no deflate stream", "The gzip file is truncated or damaged"),
         (b"a\tfirst\tG1\nb\tsecond\t\xff\xfe\n", "line 2: This is not a text file in UTF-8 (found byte 0xff"),
         (b"a\tfirst\tG1\nb\n", "line 2: A gene set needs at least three fields"),
