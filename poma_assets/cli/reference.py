@@ -80,7 +80,16 @@ def list_references(as_json: JsonOption = False) -> None:
     if not rows:
         out.print(f"none in {references_folder()}; `poma reference fetch gencode` fetches one", soft_wrap=True)
         return
-    table = Table("reference", "release", "organism", "size", "fetched", "folder", box=None, header_style="bold")
+    table = Table(
+        "reference",
+        "release",
+        "organism",
+        "size",
+        "fetched",
+        Column("folder", overflow="fold"),
+        box=None,
+        header_style="bold",
+    )
     for row in rows:
         size = size_text(row.genome.size_bytes + row.annotation.size_bytes)
         state = size if row.is_whole else "[red]damaged: fetch it again[/]"

@@ -162,5 +162,5 @@ def test_what_was_fetched_is_listed(server, tmp_path):
         ("ensembl", "113", "human", True),
         ("gencode", "47", "human", True),
     ]
-    table = run("list").stdout
-    assert str(tmp_path / "cache" / "references" / "gencode-47-human") in table
+    told = "".join(run("list").stdout.split())  # a long path is broken, not shortened
+    assert str(tmp_path / "cache" / "references" / "gencode-47-human") in told
