@@ -145,7 +145,7 @@ class Launcher:
         htseq
             Count by htseq-count too.
         """
-        study, began_ns = self._study, int(psutil.Process().create_time() * 1e9)
+        study = self._study
         lock = study.study.run_lock_path
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
@@ -159,7 +159,7 @@ class Launcher:
             is_whole = samples is None and not leave_out and until == PHASES[-1].title
             if not stale:
                 if is_whole:
-                    self._stamp(began_ns)
+                    self._stamp()
                 return self._summary
             up_to_date.remove(study.study.results_dir)
             try:
@@ -173,10 +173,10 @@ class Launcher:
                 raise
             self._pool.close()
             if is_whole and self._summary.succeeded and not stale_steps(self._nodes, study):
-                self._stamp(began_ns)
+                self._stamp()
         return self._summary
 
-    def _stamp(self, began_ns: int) -> None:
+    def _stamp(self) -> None:
         """Note which files say that nothing is to do, so that the next launch need not plan to know it."""
         study, index = self._study.study, StepIndex.read(self._study)
         optional = (study.contrasts_path, study.hypotheses_path, study.cell_lines_path, study.quality_overrides_path)
@@ -188,7 +188,6 @@ class Launcher:
             folders={study.root, study.samples_path.parent},
             inputs=inputs - outputs,
             outputs=outputs,
-            began_ns=began_ns,
         )
 
     def _warm_up(self, stale: Sequence[StaleStep]) -> None:

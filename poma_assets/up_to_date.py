@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,7 +35,12 @@ def is_up_to_date(results: Path) -> bool:
 
 
 def stamp(
-    results: Path, *, folders: Iterable[Path], inputs: Iterable[Path], outputs: Iterable[Path], began_ns: int
+    results: Path,
+    *,
+    folders: Iterable[Path],
+    inputs: Iterable[Path],
+    outputs: Iterable[Path],
+    began_ns: int | None = None,
 ) -> bool:
     """Say that everything is up to date; return whether it can be said.
 
@@ -49,8 +55,10 @@ def stamp(
     outputs
         Files that steps made.
     began_ns
-        When this process began to read the study, in nanoseconds since the epoch.
+        When this process may have begun to read the study, in nanoseconds since the epoch: by default when this module
+        was imported, which the command line does first of all.
     """
+    began_ns = _IMPORTED_NS if began_ns is None else began_ns
     files: dict[str, Identity] = {}
     listings = {os.path.abspath(folder): _names(folder) for folder in folders}
     listed = {os.path.join(folder, name) for folder, names in listings.items() for name in names}
@@ -102,4 +110,5 @@ def _installation() -> Iterator[str]:
     yield from filter(None, os.environ.get("PATH", "").split(os.pathsep))
 
 
+_IMPORTED_NS = time.time_ns()
 _SURROUNDINGS = _surroundings()  # on import: later the command line sets variables of its own
