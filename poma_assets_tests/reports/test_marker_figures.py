@@ -12,6 +12,7 @@ from made_up_study import CONTRASTS, HOSTILE, make_verdicts
 
 from poma_assets.reports.contrast_section import CONTRAST_TABLES, contrast_section
 from poma_assets.reports.figure_encoding import inline_svg, message_of, png_bytes
+from poma_assets.reports.gene_tables import gene_names
 from poma_assets.reports.marker_figures import CAPTION, MAX_PANELS, effect_limit, marker_panels_figure, verdict_figure
 from poma_assets.reports.palette import VERDICTS
 
@@ -159,7 +160,7 @@ def test_the_section_of_a_contrast_has_a_figure_for_each_verdict_that_can_be_dra
     tables = {name: contrast_inputs.table(name) for name in (*CONTRAST_TABLES, "normalised_expression")}
     samples = list(dict.fromkeys(tables["normalised_expression"]["sample_id"]))
     groups = {name: "DMSO" if "DMSO" in name else "pomalidomide" for name in samples}
-    options = {"index": 0, "fdr": 0.05, "log2_fold_change": 1.0}
+    options = {"names": gene_names(tables["de_results"]), "index": 0, "fdr": 0.05, "log2_fold_change": 1.0}
     section = contrast_section(contrast_inputs.contrast, tables, **options, groups=groups)
     figures = {row["gene_symbol"]: row["figure"] for row in section.verdicts}
     assert figures["IFNG"] is None
