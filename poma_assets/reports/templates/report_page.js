@@ -25,7 +25,12 @@
     document.addEventListener(leave, (event) => { if (tipped(event)) quiet(); });
   }
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") quiet(); });
-  document.addEventListener("scroll", quiet, { passive: true });
+  // The explanation goes along with its node while the page is scrolled to it.
+  document.addEventListener("scroll", () => {
+    const node = document.querySelector('[aria-describedby="tip"]');
+    if (node?.matches(":hover, :focus")) explain(node);
+    else quiet();
+  }, { passive: true });
 
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
