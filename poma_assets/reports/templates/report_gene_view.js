@@ -26,14 +26,16 @@
     return exact.length ? exact : fits((name) => name.startsWith(wanted)).slice(0, MOST_HINTS);
   };
 
-  // Dots by arm on a scale of log2(count + 1); the bar is the arm's median.
+  // Dots by arm on a scale of log2(count + 1); the bar is the arm's median. On a narrow page names stand above the dots.
   const drawCounts = (points) => {
-    const width = 620, row = 34, left = 190, right = 24;
+    const width = Math.max(300, Math.min(output.clientWidth, 720));
+    const isNarrow = width < 480;
+    const [row, left, right, above] = isNarrow ? [50, 14, 24, 12] : [34, 200, 24, 0];
     const height = arms.length * row + 44;
     const log = (count) => Math.log2(count + 1);
     const most = Math.max(1, ...points.map(({ count }) => log(count)));
     const at = (count) => left + (log(count) / most) * (width - left - right);
-    const figure = svg("svg", { class: "figure counts", viewBox: `0 0 ${width} ${height}`, role: "img",
+    const figure = svg("svg", { class: "figure counts", viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
       "aria-label": "Normalised counts of the gene by arm; the table below has the numbers" });
     const label = (x, y, text, anchor, cls = "") =>
       Object.assign(svg("text", { x, y, "text-anchor": anchor, class: cls }), { textContent: text });
@@ -45,9 +47,10 @@
     }
     figure.append(label((left + width - right) / 2, height - 3, "normalised count", "middle", "tick"));
     arms.forEach((arm, i) => {
-      const y = 4 + (i + 0.5) * row;
+      const y = 4 + (i + 0.5) * row + above;
       const own = points.filter((point) => point.arm === arm).sort((a, b) => a.count - b.count);
-      const name = label(left - 10, y + 4, arm.length > 30 ? arm.slice(0, 29) + "\u2026" : arm, "end");
+      const words = arm.length > 32 ? arm.slice(0, 31) + "\u2026" : arm;
+      const name = isNarrow ? label(0, y - 20, words, "start") : label(left - 10, y + 4, words, "end");
       name.append(Object.assign(svg("title"), { textContent: arm }));
       figure.append(name);
       if (!own.length) figure.append(label(left + 4, y + 4, "no sample in the matrix", "start", "tick"));
@@ -105,7 +108,7 @@
           points.map((p) => [p.sample, p.arm, show(p.count, "number1")]), `Normalised counts of ${symbols[gene]}`))]
       : [el("p", { className: "missing", textContent: "The counts of this gene are not in this page; they are in the table normalised_expression of study.duckdb." })];
     output.replaceChildren(title, ...counts, table(
-      [["Contrast", "name"], ["Change", ""], ["log2 FC", "n"], ["SE", "n"], ["p", "n"], ["FDR", "n"],
+      [["Contrast", "name"], ["Change", "whole"], ["log2 FC", "n"], ["SE", "n"], ["p", "n"], ["FDR", "n"],
         ["edgeR log2 FC", "n"], ["edgeR FDR", "n"], ["Status", ""]],
       contrastRows(gene, blocks), `${symbols[gene]} in each contrast`));
   };

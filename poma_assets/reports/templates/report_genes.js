@@ -5,7 +5,7 @@
   const MOST_MARKED = 30;
   const { el, show } = Poma;
   const STYLES = {
-    no: { colour: "point", shape: "circle", radius: 1.8, alpha: 0.45 },
+    no: { colour: "point", shape: "dot", radius: 1.4, alpha: 0.5 },
     down: { colour: "down", shape: "down", radius: 3, alpha: 0.75 },
     up: { colour: "up", shape: "up", radius: 3, alpha: 0.75 },
   };
@@ -181,5 +181,5 @@
     const [host] = waiting;
     if (host) idle(() => begin(host).then(rest));
   };
-  window.addEventListener("load", () => setTimeout(rest, 500));
+  window.addEventListener("load", rest);
 })();

@@ -47,6 +47,8 @@
     const reset = Poma.el("button", { type: "button", className: "reset", textContent: "Whole plot", hidden: true });
     host.replaceChildren(canvas, note, reset);
     const pen = canvas.getContext("2d");
+    // Axes and points, drawn once for each view; rings, labels and the frame lie above them.
+    const ground = document.createElement("canvas");
     const inner = () => ({
       left: MARGIN.left, top: MARGIN.top, right: size.width - MARGIN.right, bottom: size.height - MARGIN.bottom,
     });
@@ -63,7 +65,7 @@
       }
     };
 
-    const drawAxes = (colour) => {
+    const drawAxes = (pen, colour) => {
       const box = inner();
       const text = spec.tickText ?? {};
       Object.assign(pen, { font: FONT, lineWidth: 1, strokeStyle: colour("grid"), fillStyle: colour("muted") });
@@ -97,17 +99,18 @@
       pen.setLineDash([]);
     };
 
-    const drawPoints = (colour) => {
+    const drawPoints = (pen, colour) => {
       for (const [group, style] of Object.entries(spec.styles)) {
-        const path = new Path2D();
-        for (let i = 0; i < px.length; i++) {
-          if (spec.group[i] === group && px[i] === px[i] && py[i] === py[i]) {
-            SHAPES[style.shape](path, px[i], py[i], style.radius);
-          }
-        }
         pen.globalAlpha = style.alpha;
         pen.fillStyle = colour(style.colour);
-        pen.fill(path);
+        const r = style.radius, shape = SHAPES[style.shape], path = new Path2D();
+        for (let i = 0; i < px.length; i++) {
+          if (spec.group[i] !== group || px[i] !== px[i] || py[i] !== py[i]) continue;
+          // Thousands of small squares are quicker one by one, and lie the darker the denser they are.
+          if (shape) shape(path, px[i], py[i], r);
+          else pen.fillRect(px[i] - r, py[i] - r, 2 * r, 2 * r);
+        }
+        if (shape) pen.fill(path);
       }
       pen.globalAlpha = 1;
     };
@@ -136,24 +139,36 @@
       }
     };
 
+    const drawAbove = () => {
+      const colour = Poma.colours();
+      pen.save();
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.clearRect(0, 0, canvas.width, canvas.height);
+      if (canvas.width) pen.drawImage(ground, 0, 0);
+      pen.restore();
+      drawLabels(colour);
+      if (frame) {
+        Object.assign(pen, { lineWidth: 1, strokeStyle: colour("ink") });
+        pen.strokeRect(frame[0], frame[1], frame[2] - frame[0], frame[3] - frame[1]);
+      }
+    };
+
     const draw = () => {
       const width = host.clientWidth;
       if (!width) return;
       size = { width, height: Math.round(Math.min(Math.max(width * 0.78, 260), 400)) };
       const ratio = Math.min(window.devicePixelRatio || 1, 2);
-      canvas.width = size.width * ratio;
-      canvas.height = size.height * ratio;
+      for (const sheet of [canvas, ground]) {
+        sheet.width = size.width * ratio;
+        sheet.height = size.height * ratio;
+        sheet.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+      }
       canvas.style.height = `${size.height}px`;
-      pen.setTransform(ratio, 0, 0, ratio, 0, 0);
       place();
       const colour = Poma.colours();
-      drawAxes(colour);
-      drawPoints(colour);
-      drawLabels(colour);
-      if (frame) {
-        pen.strokeStyle = colour("ink");
-        pen.strokeRect(frame[0], frame[1], frame[2] - frame[0], frame[3] - frame[1]);
-      }
+      drawAxes(ground.getContext("2d"), colour);
+      drawPoints(ground.getContext("2d"), colour);
+      drawAbove();
       reset.hidden = view === whole;
     };
 
@@ -195,25 +210,27 @@
     canvas.addEventListener("pointermove", (event) => {
       if (!frame) { tell(event.offsetX, event.offsetY); return; }
       frame = [frame[0], frame[1], event.offsetX, event.offsetY];
-      draw();
+      drawAbove();
     });
     canvas.addEventListener("pointerup", (event) => {
       const drawn = frame;
       frame = null;
-      if (drawn && Math.abs(drawn[2] - drawn[0]) > 8 && Math.abs(drawn[3] - drawn[1]) > 8) enlarge(drawn);
-      else {
-        const i = nearest(event.offsetX, event.offsetY);
-        if (i >= 0) spec.pick?.(i);
+      if (drawn && Math.abs(drawn[2] - drawn[0]) > 8 && Math.abs(drawn[3] - drawn[1]) > 8) {
+        enlarge(drawn);
+        draw();
+        return;
       }
-      draw();
+      const i = nearest(event.offsetX, event.offsetY);
+      if (i >= 0) spec.pick?.(i);
+      drawAbove();
     });
     canvas.addEventListener("pointerleave", () => { note.hidden = true; });
-    canvas.addEventListener("pointercancel", () => { frame = null; draw(); });
+    canvas.addEventListener("pointercancel", () => { frame = null; drawAbove(); });
     reset.addEventListener("click", () => { view = whole; draw(); });
     new ResizeObserver(() => { if (host.clientWidth !== size.width) draw(); }).observe(host);
     document.addEventListener("poma:theme", draw);
     draw();
     // Points to ring, as [index, label]; the first ones get their labels first.
-    return { mark: (points) => { marked = points; draw(); } };
+    return { mark: (points) => { marked = points; drawAbove(); } };
   };
 })();
