@@ -10,12 +10,13 @@ import pandas as pd
 
 from poma_assets.reports import wording
 from poma_assets.reports.drawings import EnrichmentCurve, GeneSets, Histogram, enrichment_curves, p_value_bars
-from poma_assets.reports.figures import enrichment_dot_figure, message_of, verdict_effects_figure
+from poma_assets.reports.figures import enrichment_dot_figure, verdict_effects_figure
 from poma_assets.reports.gene_figures import primary_engine
 from poma_assets.reports.gene_tables import MOST_GENE_ROWS, GeneNames, GeneTable, gene_table
-from poma_assets.reports.marker_figures import CAPTION, verdict_figure
+from poma_assets.reports.marker_figures import CAPTION
 from poma_assets.reports.palette import VERDICTS
 from poma_assets.reports.rendering import is_missing, svg
+from poma_assets.reports.verdict_drawing import verdict_drawing
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -207,13 +208,8 @@ def _verdict_rows(
         row["anchor"] = f"{anchor}-v{i}"
         sentence = row["sentence"]
         row["sentence"] = f"{row['gene_symbol']}: no explanation recorded." if is_missing(sentence) else sentence
-        row["figure"] = None if expression is None or not groups else _verdict_svg(row, expression, groups)
+        row["figure"] = None if expression is None or not groups else verdict_drawing(row, expression, groups)
     return rows
-
-
-def _verdict_svg(row: dict[str, Any], expression: pd.DataFrame, groups: Mapping[str, str]) -> Markup | None:
-    figure = verdict_figure(row, expression, groups)
-    return None if message_of(figure) else svg(figure, str(row["sentence"]))
 
 
 def _labels(verdicts: pd.DataFrame) -> list[str]:

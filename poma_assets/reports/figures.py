@@ -11,7 +11,7 @@ from poma_assets.reports.figure_encoding import (
     png_data_uri,
 )
 from poma_assets.reports.gene_figures import dispersion_figure, volcano_figure
-from poma_assets.reports.marker_figures import marker_panels_figure, verdict_figure
+from poma_assets.reports.marker_figures import marker_panels_figure
 from poma_assets.reports.sample_figures import (
     alignment_figure,
     library_size_figure,
@@ -44,6 +44,5 @@ __all__ = [
     "strandedness_figure",
     "verdict_counts_figure",
     "verdict_effects_figure",
-    "verdict_figure",
     "volcano_figure",
 ]
