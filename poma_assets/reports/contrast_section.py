@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from poma_assets.reports import wording
-from poma_assets.reports.drawings import EnrichmentCurve, GeneSets, Histogram, enrichment_curves, p_value_bars
-from poma_assets.reports.figures import enrichment_dot_figure, verdict_effects_figure
+from poma_assets.reports.drawings import (
+    DotPlot,
+    EnrichmentCurve,
+    GeneSets,
+    Histogram,
+    enrichment_curves,
+    p_value_bars,
+    set_dots,
+)
 from poma_assets.reports.gene_figures import primary_engine
 from poma_assets.reports.gene_tables import MOST_GENE_ROWS, GeneNames, GeneTable, gene_table
 from poma_assets.reports.marker_figures import CAPTION
 from poma_assets.reports.palette import VERDICTS
-from poma_assets.reports.rendering import is_missing, svg
-from poma_assets.reports.verdict_drawing import verdict_drawing
+from poma_assets.reports.rendering import is_missing
+from poma_assets.reports.verdict_drawing import EffectPlot, effect_plot, verdict_drawing
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -76,7 +83,8 @@ class ContrastSection:
     labels: list[str]
     p_values: Histogram | None
     curves: list[EnrichmentCurve]
-    figures: dict[str, FigureBlock]
+    effects: EffectPlot | None
+    dots: dict[str, DotPlot]
     enrichment_sentence: str
     enrichment: list[EnrichmentBlock]
     agreement_sentence: str
@@ -168,6 +176,7 @@ def contrast_section(
     drug = str(contrast.get("kind")) == "drug_vs_vehicle"
     response = wording.response_sentence(tables["response_score"]) if drug else None
     differing = _disagreements(tables["engine_agreement"])
+    rows = _verdict_rows(verdicts, anchor, tables.get("normalised_expression"), groups)
     return ContrastSection(
         anchor=anchor,
         name=name,
@@ -177,13 +186,14 @@ def contrast_section(
         sentences=[found] + ([response] if response else []),
         verdict_sentence=wording.verdict_sentence(verdicts),
         counts=wording.verdict_counts(verdicts),
-        verdicts=_verdict_rows(verdicts, anchor, tables.get("normalised_expression"), groups),
+        verdicts=rows,
         genes=genes,
         log2_fold_change=log2_fold_change,
         labels=_labels(verdicts),
         p_values=p_value_bars(primary_engine(de)),
         curves=enrichment_curves(de, tables["enrichment"], gene_sets or {}),
-        figures=_figures(name, verdicts, tables["enrichment"]),
+        effects=effect_plot(rows),
+        dots=_dots(tables["enrichment"], fdr),
         enrichment_sentence=wording.enrichment_sentence(tables["enrichment"], fdr),
         enrichment=_enrichment_blocks(tables["enrichment"], fdr),
         agreement_sentence=wording.agreement_sentence(tables["engine_agreement"]),
@@ -220,17 +230,11 @@ def _labels(verdicts: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(str(symbol) for symbol in judged["gene_symbol"]))[:_MAX_LABELS]
 
 
-def _figures(name: str, verdicts: pd.DataFrame, enrichment: pd.DataFrame) -> dict[str, FigureBlock]:
-    drawings = {"effects": (verdict_effects_figure(verdicts), "Effects of the markers. Arrow: expected direction.")}
-    for method in sorted(set(enrichment["method"].dropna().astype(str))):
-        drawings[f"sets_{method}"] = (
-            enrichment_dot_figure(enrichment, method=method),
-            f"The best gene sets by {method.upper()}.",
-        )
-    return {
-        key: FigureBlock(svg(figure, f"{caption} Contrast {name}."), caption)
-        for key, (figure, caption) in drawings.items()
-    }
+def _dots(enrichment: pd.DataFrame, fdr: float) -> dict[str, DotPlot]:
+    """The best gene sets by method, as far as there are any."""
+    methods = sorted(set(enrichment["method"].dropna().astype(str)))
+    plots = {method: set_dots(enrichment, method, fdr=fdr) for method in methods}
+    return {method: plot for method, plot in plots.items() if plot is not None}
 
 
 def _enrichment_blocks(enrichment: pd.DataFrame, fdr: float) -> list[EnrichmentBlock]:

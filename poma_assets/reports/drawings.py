@@ -1,10 +1,11 @@
-"""Small drawings that a template writes as SVG by itself: histogram of p values, curves of gene set enrichment.
+"""Drawings that a template writes as SVG by itself: p values, gene sets as dots, curves of gene set enrichment.
 
 Only geometry belongs here: where bars and corners lie in the drawing's own units, y downwards.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from poma_assets.reports.rendering import is_missing
+from poma_assets.reports.verdict_figures import top_sets
 from poma_assets.science.enrichment.ranking import rank_genes
 from poma_assets.science.enrichment.running_sum import running_sum
 
@@ -22,6 +25,102 @@ WIDTH, HEIGHT = 300.0, 110.0
 
 GeneSets = Mapping[tuple[str, str], Collection[str]]
 """(collection, term id) -> symbols of the set's genes."""
+
+
+def round_ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers between two ends, at most so many."""
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def tick_text(value: float) -> str:
+    """A tick's number with a true minus sign."""
+    return f"{value:g}".replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A gene set as a dot: its area is the number of genes; filled if significant."""
+
+    name: str
+    term_id: str
+    arrow: str
+    x: float
+    y: float
+    radius: float
+    score: float
+    n_genes: int
+    p_adjusted: float
+    is_significant: bool
+
+
+@dataclass(frozen=True)
+class DotPlot:
+    """The best gene sets of a method, the highest score on top."""
+
+    dots: list[Dot]
+    ticks: list[tuple[float, str]]
+    zero_x: float
+    axis: str
+    plot_height: float
+    most_genes: int
+    names_end: int = 316
+    plot: tuple[int, int] = (326, 566)
+    width: int = 640
+
+
+_DOT_ROW, _LARGEST_DOT, _SMALLEST_DOT = 20, 8.0, 2.5
+
+
+def set_dots(enrichment: pd.DataFrame, method: str, *, fdr: float) -> DotPlot | None:
+    """Lay out the best gene sets of one contrast and method; None if none was tested.
+
+    Parameters
+    ----------
+    enrichment
+        Rows of ``enrichment`` of one contrast.
+    method
+        ``gsea`` (horizontal: normalised enrichment score) or ``ora`` (horizontal: log2 odds ratio).
+    fdr
+        A set is significant if its adjusted p value is below this.
+    """
+    rows = top_sets(enrichment, method)
+    if rows.empty:
+        return None
+    low, high = min(0.0, float(rows["x"].min())), max(0.0, float(rows["x"].max()))
+    pad = 0.07 * max(high - low, 1.0)
+    low, high = low - pad, high + pad
+    most = float(rows["n"].max())
+    start, end = DotPlot.plot
+
+    def place(value: float) -> float:
+        return start + (value - low) / (high - low) * (end - start)
+
+    dots = [
+        Dot(
+            name=str(row["term_name"]),
+            term_id=str(row["term_id"]),
+            arrow={"up": " ↑", "down": " ↓"}.get(str(row["direction"]), ""),
+            x=place(float(row["x"])),
+            y=(i + 0.5) * _DOT_ROW,
+            radius=max(_SMALLEST_DOT, _LARGEST_DOT * math.sqrt(float(row["n"]) / most)),
+            score=float(row["x"]),
+            n_genes=int(row["n"]),
+            p_adjusted=math.nan if is_missing(row["q"]) else float(row["q"]),
+            is_significant=not is_missing(row["q"]) and float(row["q"]) < fdr,
+        )
+        for i, row in enumerate(rows.to_dict("records"))
+    ]
+    return DotPlot(
+        dots=dots,
+        ticks=[(place(tick), tick_text(tick)) for tick in round_ticks(low, high, 5)],
+        zero_x=place(0.0),
+        axis="normalised enrichment score" if method == "gsea" else "log2 odds ratio",
+        plot_height=float(_DOT_ROW * len(dots)),
+        most_genes=int(most),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The drawing of one verdict, which a template writes as SVG: replicates by arm, and the effect against what was asked.
+"""Drawings of verdicts, which a template writes as SVG: one with its replicates, and the effects of a contrast.
 
 Only geometry belongs here. A page has dozens of these drawings, and written by a template they cost next to nothing;
 `marker_figures` draws the same as pictures for Dagster's metadata.
@@ -7,13 +7,14 @@ Only geometry belongs here. A page has dozens of these drawings, and written by 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from poma_assets.reports.drawings import round_ticks, tick_text
 from poma_assets.reports.marker_figures import asked_sign, cautious_ends, effect_limit, log2_counts
 from poma_assets.reports.rendering import is_missing, number
 
@@ -100,13 +101,94 @@ def verdict_drawing(
     return VerdictDrawing(
         arms=arms,
         count_ticks=count_ticks,
-        effect_ticks=[(_effect_x(tick, limit), _tick(tick)) for tick in _ticks(-limit, limit, 6)],
+        effect_ticks=[(_effect_x(tick, limit), tick_text(tick)) for tick in round_ticks(-limit, limit, 6)],
         zero_x=_effect_x(0, limit),
         shade=(_effect_x(-delta, limit), _effect_x(delta, limit)) if math.isfinite(delta) else None,
         asked=asked,
         effect=_effect(verdict, limit),
         edger_x=_effect_x(edger, limit) if math.isfinite(edger) else None,
         plot_height=height,
+    )
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """A marker among the effects of a contrast; ``half_shade``: the smallest effect of interest, as a width."""
+
+    symbol: str
+    arrow: str
+    verdict: str
+    y: float
+    x: float
+    interval: tuple[float, float] | None
+    half_shade: float
+    words: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class EffectPlot:
+    """The effects of a contrast's markers with their intervals (forest plot); ``n_without``: those without estimate."""
+
+    rows: list[EffectRow]
+    ticks: list[tuple[float, str]]
+    zero_x: float
+    plot_height: float
+    n_without: int
+    names_end: int = 150
+    plot: tuple[int, int] = (160, 590)
+    width: int = 640
+
+
+_EFFECT_ROW, _MOST_EFFECTS = 19, 80
+_ARROWS = {"up": " ↑", "down": " ↓", "none": " ="}
+
+
+def effect_plot(verdicts: Sequence[Mapping[str, Any]]) -> EffectPlot | None:
+    """Lay out the effects of the markers; None if none has an estimate.
+
+    Parameters
+    ----------
+    verdicts
+        Rows of ``marker_verdicts`` of one contrast with an ``anchor``, in the order of the verdicts.
+    """
+    order = list(dict.fromkeys(row["verdict"] for row in verdicts))
+    known = [row for row in verdicts if math.isfinite(_number(row["log2_fold_change"]))]
+    known.sort(key=lambda row: (order.index(row["verdict"]), _number(row["log2_fold_change"])))
+    if not known:
+        return None
+    drawn = known[:_MOST_EFFECTS]
+    effects = np.abs([_number(row["log2_fold_change"]) for row in drawn])
+    ends = np.abs([[_number(row["ci_low"]), _number(row["ci_high"])] for row in drawn]).max(axis=1)
+    usual = float(np.quantile(ends[np.isfinite(ends)], 0.9)) if np.isfinite(ends).any() else 0.0
+    limit = 1.1 * max(float(effects.max()), usual, 1.0)
+    start, end = EffectPlot.plot
+
+    def place(value: float) -> float:
+        return start + (max(-limit, min(limit, value)) + limit) / (2 * limit) * (end - start)
+
+    rows = []
+    for i, row in enumerate(drawn):
+        low, high, delta = (_number(row[name]) for name in ("ci_low", "ci_high", "min_effect_log2"))
+        rows.append(
+            EffectRow(
+                symbol=str(row["gene_symbol"]),
+                arrow=_ARROWS.get(str(row["expected_direction"]), ""),
+                verdict=str(row["verdict"]),
+                y=(i + 0.5) * _EFFECT_ROW,
+                x=place(_number(row["log2_fold_change"])),
+                interval=(place(low), place(high)) if math.isfinite(low) and math.isfinite(high) else None,
+                half_shade=place(abs(delta)) - place(0) if math.isfinite(delta) else 0.0,
+                words=str(row["sentence"]),
+                anchor=str(row["anchor"]),
+            )
+        )
+    return EffectPlot(
+        rows=rows,
+        ticks=[(place(tick), tick_text(tick)) for tick in round_ticks(-limit, limit, 8)],
+        zero_x=place(0),
+        plot_height=float(_EFFECT_ROW * len(rows)),
+        n_without=len(verdicts) - len(known),
     )
 
 
@@ -120,18 +202,6 @@ def _scaled(value: float, low: float, high: float, place: tuple[int, int]) -> fl
 
 def _effect_x(value: float, limit: float) -> float:
     return _scaled(max(-limit, min(limit, value)), -limit, limit, _EFFECTS)
-
-
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers between two ends, at most so many."""
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def _tick(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
 
 
 def _arms(values: pd.DataFrame, levels: list[str], height: float) -> tuple[list[Arm], list[tuple[float, str]]]:
@@ -154,7 +224,7 @@ def _arms(values: pd.DataFrame, levels: list[str], height: float) -> tuple[list[
             for value, dy in zip(part, spread, strict=True)
         ]
         arms.append(Arm(level, y, _scaled(float(part.mean()), low, high, _COUNTS) if len(part) else None, points))
-    return arms, [(_scaled(tick, low, high, _COUNTS), _tick(tick)) for tick in _ticks(low, high, 4)]
+    return arms, [(_scaled(tick, low, high, _COUNTS), tick_text(tick)) for tick in round_ticks(low, high, 4)]
 
 
 def _effect(verdict: Mapping[str, Any], limit: float) -> Effect | None:

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poma_assets.reports.drawings import HEIGHT, WIDTH, enrichment_curves, p_value_bars, strongest_sets
+from poma_assets.reports.drawings import (
+    HEIGHT,
+    WIDTH,
+    enrichment_curves,
+    p_value_bars,
+    round_ticks,
+    set_dots,
+    strongest_sets,
+    tick_text,
+)
 from poma_assets.reports.inputs import declared_frame
 from poma_assets.science.enrichment.gene_set_enrichment import gene_set_enrichment, rank_genes
 from poma_assets.science.enrichment.gmt import GeneSet, GeneSetCollection
@@ -95,3 +104,30 @@ def test_no_curve_without_genes_ranking_or_sets():
     assert enrichment_curves(de, enrichment, {("own", "a"): ["unknown"]}) == []
     assert enrichment_curves(de.iloc[:10], enrichment, {("own", "a"): ["N001", "N002"]}) == []
     assert enrichment_curves(de.assign(engine="edger"), enrichment, {("own", "a"): ["N001"]}) == []
+
+
+def test_dots_lie_at_the_scores_by_p_value_and_are_filled_if_significant():
+    enrichment = make_enrichment({"a": 1.0, "b": -0.5, "c": 0.25}).assign(overlap=[16, 4, 1])
+    plot = set_dots(enrichment, "gsea", fdr=0.05)
+    assert [dot.name for dot in plot.dots] == ["a", "c", "b"]
+    per_unit = (plot.dots[0].x - plot.zero_x) / 2.0
+    assert [(dot.x - plot.zero_x) / per_unit for dot in plot.dots] == pytest.approx([2.0, 0.5, -1.0])
+    assert [dot.is_significant for dot in plot.dots] == [True, False, True]
+    assert (plot.dots[2].radius / plot.dots[0].radius) ** 2 == pytest.approx(4 / 16)
+    assert plot.most_genes == 16
+    assert all(plot.plot[0] < dot.x < plot.plot[1] for dot in plot.dots)
+
+
+def test_odds_ratios_are_logarithms_and_an_infinite_one_lies_beyond_the_others():
+    enrichment = make_enrichment({"a": 8.0, "b": np.inf, "c": 2.0, "none": 0.0}).assign(method="ora")
+    plot = set_dots(enrichment, "ora", fdr=0.05)
+    assert [(dot.name, round(dot.score, 2)) for dot in plot.dots] == [("b", 3.3), ("a", 3.0), ("c", 1.0)]
+    assert set_dots(enrichment, "gsea", fdr=0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"), [(-2.2, 2.2, [-2, -1, 0, 1, 2]), (0, 0.9, [0, 0.2, 0.4, 0.6, 0.8]), (3, 4, [3, 3.5, 4])]
+)
+def test_ticks_are_round_and_within_the_axis(low, high, ticks):
+    assert round_ticks(low, high, 5 if high < 3 else 3) == pytest.approx(ticks)
+    assert tick_text(-0.5) == "−0.5"

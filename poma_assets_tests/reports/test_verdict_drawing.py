@@ -14,7 +14,7 @@ from poma_assets.reports.contrast_section import CONTRAST_TABLES, contrast_secti
 from poma_assets.reports.gene_tables import gene_names
 from poma_assets.reports.marker_figures import CAPTION, effect_limit
 from poma_assets.reports.rendering import environment
-from poma_assets.reports.verdict_drawing import VerdictDrawing, verdict_drawing
+from poma_assets.reports.verdict_drawing import VerdictDrawing, effect_plot, verdict_drawing
 
 GROUPS = {**{f"D{i}": "DMSO" for i in range(3)}, **{f"P{i}": "pomalidomide" for i in range(3)}}
 
@@ -131,3 +131,28 @@ def test_the_section_of_a_contrast_has_a_drawing_for_each_verdict_that_can_be_dr
     without = contrast_section(contrast_inputs.contrast, tables, **options)
     assert without.verdict_figures_caption is None
     assert replace(without, verdicts=[]).verdict_figures_caption is None
+
+
+def effects(**changes):
+    rows = [row(symbol, anchor=f"v{i}", **changes) for i, symbol in enumerate(("IRF4", "MYC", "KLF2", "IKZF1", "IFNG"))]
+    return effect_plot(rows)
+
+
+def test_effects_lie_on_one_scale_by_verdict_and_those_without_estimate_are_counted():
+    plot = effects()
+    assert [drawn.symbol for drawn in plot.rows] == ["IRF4", "MYC", "KLF2", "IKZF1"]
+    assert [drawn.arrow for drawn in plot.rows] == [" ↓"] * 4
+    assert plot.n_without == 1
+    per_unit = (plot.rows[0].x - plot.zero_x) / -1.74
+    assert [(drawn.x - plot.zero_x) / per_unit for drawn in plot.rows] == pytest.approx([-1.74, -0.02, -0.5, -0.02])
+    assert plot.rows[0].half_shade == pytest.approx(0.585 * per_unit)
+    assert plot.rows[3].half_shade == 0.0
+    low, high = plot.rows[0].interval
+    assert high - low == pytest.approx(2 * 1.96 * 0.15 * per_unit)
+    assert plot.rows[1].words == f"MYC in {CONTRASTS[0]}: contradicted (absent)."
+
+
+def test_effects_without_intervals_are_drawn_and_without_estimates_nothing_is():
+    assert [drawn.interval for drawn in effects(ci_low=None, ci_high=None).rows] == [None] * 4
+    assert effects(log2_fold_change=None) is None
+    assert effect_plot([]) is None
