@@ -169,6 +169,24 @@ def test_a_point_names_its_gene_and_a_click_finds_it(browser, study_page):
         assert any(row.startswith(f"{name}\t") for row in rows(page))
 
 
+def test_a_frame_enlarges_a_plot_and_the_whole_comes_back(browser, study_page):
+    with open_page(browser, study_page) as page:
+        ready(page)
+        canvas = page.locator(f'{FIRST} [data-plot="volcano"] canvas')
+        canvas.scroll_into_view_if_needed()
+        before = picture(page, "volcano")
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.7 * box["height"], steps=3)
+        page.mouse.up()
+        whole = page.locator(f'{FIRST} [data-plot="volcano"] button', has_text="Whole plot")
+        assert picture(page, "volcano") != before
+        whole.click()
+        assert picture(page, "volcano") == before
+        assert not whole.is_visible()
+
+
 def test_the_mechanism_follows_the_chosen_contrast(browser, study_page):
     with open_page(browser, study_page) as page:
         assert page.locator(".mechanism:visible").count() == 1
@@ -178,6 +196,15 @@ def test_the_mechanism_follows_the_chosen_contrast(browser, study_page):
         node = page.locator(".mechanism:visible .node", has_text="IKZF1")
         node.focus()
         assert "says nothing of it" in page.get_by_role("tooltip").inner_text()
+
+
+def test_an_effect_explains_itself_and_leads_to_its_row(browser, study_page):
+    with open_page(browser, study_page) as page:
+        effect = page.locator("svg.rows a.row", has_text="IRF4").first
+        effect.focus()
+        assert page.get_by_role("tooltip").inner_text() == "IRF4 in pom_in_MM1S: confirmed (strong)."
+        page.keyboard.press("Enter")
+        assert page.locator("tr:target td.name").inner_text() == "IRF4"
 
 
 def test_light_and_dark_can_be_changed_and_paper_is_light(browser, study_page):

@@ -36,7 +36,8 @@ Poma.show = (value, kind) => {
   if (kind === "change") return { up: "\u25B2 higher", down: "\u25BC lower" }[value] || "";
   if (Poma.isEmpty(value)) return "\u2013";
   if (kind.startsWith("number")) return Poma.fixed(value, Number(kind.slice(6)));
-  if (kind === "p") return value >= 0.001 ? value.toFixed(3) : Poma.minus(value < 1e-4 ? value.toExponential(1) : value.toPrecision(2));
+  if (kind === "p" && value >= 0.001) return value.toFixed(3);
+  if (kind === "p") return Poma.minus(value < 1e-4 ? value.toExponential(1) : value.toPrecision(2));
   return String(value);
 };
 

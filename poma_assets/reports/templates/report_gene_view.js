@@ -5,6 +5,8 @@
   if (!view) return;
   const { el, svg, show } = Poma;
   const MOST_HINTS = 12;
+  const NO_COUNTS = "The counts of this gene are not in this page; " +
+    "they are in the table normalised_expression of study.duckdb.";
   const settings = JSON.parse(view.dataset.settings);
   const input = view.querySelector("input");
   const hints = view.querySelector("datalist");
@@ -21,12 +23,13 @@
     const wanted = text.trim().toLowerCase();
     if (!wanted) return [];
     const { gene_id: ids, gene_name: symbols } = names.columns;
-    const fits = (test) => ids.map((_, i) => i).filter((i) => test(symbols[i].toLowerCase()) || test(ids[i].toLowerCase()));
+    const named = (i, test) => test(symbols[i].toLowerCase()) || test(ids[i].toLowerCase());
+    const fits = (test) => ids.map((_, i) => i).filter((i) => named(i, test));
     const exact = fits((name) => name === wanted);
     return exact.length ? exact : fits((name) => name.startsWith(wanted)).slice(0, MOST_HINTS);
   };
 
-  // Dots by arm on a scale of log2(count + 1); the bar is the arm's median. On a narrow page names stand above the dots.
+  // Dots by arm on a scale of log2(count + 1); the bar is the arm's median. On a narrow page names stand above dots.
   const drawCounts = (points) => {
     const width = Math.max(300, Math.min(output.clientWidth, 720));
     const isNarrow = width < 480;
@@ -87,7 +90,8 @@
     const [names, expression, ...blocks] = await load();
     const found = find(names, text);
     const { gene_id: ids, gene_name: symbols } = names.columns;
-    hints.replaceChildren(...(found.length > 1 ? found : []).map((i) => el("option", { value: symbols[i], label: ids[i] })));
+    const several = found.length > 1 ? found : [];
+    hints.replaceChildren(...several.map((i) => el("option", { value: symbols[i], label: ids[i] })));
     if (found.length !== 1) {
       const message = !text.trim() ? "" : found.length
         ? `Several genes: ${found.map((i) => symbols[i]).join(", ")}${found.length === MOST_HINTS ? " \u2026" : ""}`
@@ -101,20 +105,23 @@
     const points = row < 0 ? [] : settings.samples
       .map((sample, k) => ({ sample, arm: arm.get(sample) ?? "", count: expression.columns[`s${k}`][row] }))
       .filter(({ count }) => !Number.isNaN(count));
-    const title = el("h3", { textContent: symbols[gene] }, " ", el("span", { className: "muted mono", textContent: ids[gene] }));
+    const id = el("span", { className: "muted mono", textContent: ids[gene] });
+    const title = el("h3", { textContent: symbols[gene] }, " ", id);
     const counts = points.length
       ? [drawCounts(points), el("details", {}, el("summary", { textContent: "Counts as numbers" }),
         table([["Sample", "name"], ["Arm", ""], ["Normalised count", "n"]],
           points.map((p) => [p.sample, p.arm, show(p.count, "number1")]), `Normalised counts of ${symbols[gene]}`))]
-      : [el("p", { className: "missing", textContent: "The counts of this gene are not in this page; they are in the table normalised_expression of study.duckdb." })];
+      : [el("p", { className: "missing", textContent: NO_COUNTS })];
     output.replaceChildren(title, ...counts, table(
       [["Contrast", "name"], ["Change", "whole"], ["log2 FC", "n"], ["SE", "n"], ["p", "n"], ["FDR", "n"],
         ["edgeR log2 FC", "n"], ["edgeR FDR", "n"], ["Status", ""]],
       contrastRows(gene, blocks), `${symbols[gene]} in each contrast`));
   };
 
-  const run = (text) => showGene(text).catch((error) =>
-    output.replaceChildren(el("p", { className: "missing", textContent: `The gene cannot be shown (${error.message}).` })));
+  const run = (text) => showGene(text).catch((error) => {
+    const textContent = `The gene cannot be shown (${error.message}).`;
+    output.replaceChildren(el("p", { className: "missing", textContent }));
+  });
   let timer = 0;
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => run(input.value), 120); });
   Poma.openGene = (id) => {
@@ -123,7 +130,14 @@
     view.scrollIntoView();
     input.focus({ preventScroll: true });
   };
-  if (settings.first) { input.value = settings.first; new IntersectionObserver((entries, watcher) => {
-    if (entries.some((entry) => entry.isIntersecting)) { watcher.disconnect(); if (input.value === settings.first) run(settings.first); }
-  }, { rootMargin: "600px" }).observe(view); }
+  // The first judged marker is shown to begin with, as soon as somebody scrolls here.
+  if (settings.first) {
+    input.value = settings.first;
+    const watcher = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      watcher.disconnect();
+      if (input.value === settings.first) run(settings.first);
+    }, { rootMargin: "600px" });
+    watcher.observe(view);
+  }
 })();

@@ -30,7 +30,8 @@
   const makeTools = (hasAgreement) => {
     const search = el("input", { type: "search", placeholder: "Gene or id" });
     search.setAttribute("aria-label", "Search a gene: marks it in the plots and filters the table");
-    const choices = [["", "all genes"], ["both", "significant"], ["up", "higher in target"], ["down", "lower in target"]];
+    const choices = [["", "all genes"], ["both", "significant"], ["up", "higher in target"],
+      ["down", "lower in target"]];
     if (hasAgreement) choices.push(["differ", "engines differ"]);
     const select = el("select", {}, ...choices.map(([value, textContent]) => el("option", { value, textContent })));
     select.setAttribute("aria-label", "Filter by change");
@@ -59,7 +60,8 @@
       const passing = p.filter((_, i) => data.columns.p_adjusted?.[i] < settings.fdr);
       if (passing.length) guides.push({ y: -Math.log10(Math.max(passing.reduce((a, b) => Math.max(a, b)), 1e-300)) });
       plot("volcano", {
-        x: effect, y: height, xRange: around(effect), yRange: [-0.02, 1.08 * Math.max(2, height.reduce((a, b) => (b > a ? b : a), 0))],
+        x: effect, y: height, xRange: around(effect),
+        yRange: [-0.02, 1.08 * height.reduce((a, b) => (b > a ? b : a), 2)],
         xLabel: "log2 fold change", yLabel: "\u2212log10 p", guides, alt: `Volcano plot of ${settings.name}`,
       });
     }
@@ -101,11 +103,16 @@
       ...columns.filter((c) => ["log2_fold_change", "base_mean", "p_value", "p_adjusted"].includes(c.key))
         .map((c) => `${c.label} ${show(value(i, c.key), c.kind)}`),
     ];
-    const plots = drawPlots(host, data, settings, describe, (i) => { search.value = value(i, "gene_name"); apply(); });
+    const pick = (i) => {
+      search.value = value(i, "gene_name");
+      apply();
+    };
+    const plots = drawPlots(host, data, settings, describe, pick);
 
     const cell = (i, column) => {
       const text = show(value(i, column.key), column.kind);
-      const td = el("td", { className: { text: column.key === "gene_id" ? "mono" : "name", change: "" }[column.kind] ?? "n" });
+      const textClass = column.key === "gene_id" ? "mono" : "name";
+      const td = el("td", { className: { text: textClass, change: "" }[column.kind] ?? "n" });
       if (column.key === "gene_name" && document.getElementById("gene-view")) {
         td.append(el("a", { href: `#gene=${encodeURIComponent(value(i, "gene_id"))}`, textContent: text }));
       } else td.textContent = text;
@@ -117,9 +124,9 @@
       const from = page * PAGE;
       table.tBodies[0].replaceChildren(...chosen.slice(from, from + PAGE).map((i) =>
         el("tr", {}, ...columns.map((column) => cell(i, column)))));
-      status.textContent = chosen.length
-        ? `${(from + 1).toLocaleString("en")}\u2013${Math.min(from + PAGE, chosen.length).toLocaleString("en")} of ${chosen.length.toLocaleString("en")}`
-        : "no gene matches";
+      const [first, last, all] = [from + 1, Math.min(from + PAGE, chosen.length), chosen.length]
+        .map((number) => number.toLocaleString("en"));
+      status.textContent = chosen.length ? `${first}\u2013${last} of ${all}` : "no gene matches";
       back.disabled = page === 0;
       on.disabled = page === pages - 1;
     };
@@ -128,7 +135,8 @@
       const label = (i) => [i, value(i, "gene_name")];
       if (!wanted) {
         const known = new Map(rows.map((i) => [value(i, "gene_name"), i]));
-        const markers = settings.labels.filter((symbol) => known.has(symbol)).map((symbol) => [known.get(symbol), symbol]);
+        const symbols = settings.labels.filter((symbol) => known.has(symbol));
+        const markers = symbols.map((symbol) => [known.get(symbol), symbol]);
         return markers.length ? markers : rows.filter((i) => value(i, "class") !== "no").slice(0, 10).map(label);
       }
       const exact = rows.filter((i) => lower[i].split("\n").includes(wanted));
@@ -139,7 +147,10 @@
       const side = select.value;
       const change = data.columns.class, agreement = data.columns.agreement;
       const fits = {
-        "": () => true, both: (i) => change[i] !== "no", up: (i) => change[i] === "up", down: (i) => change[i] === "down",
+        "": () => true,
+        both: (i) => change[i] !== "no",
+        up: (i) => change[i] === "up",
+        down: (i) => change[i] === "down",
         differ: (i) => ["deseq2_only", "edger_only", "opposite"].includes(agreement[i]),
       }[side];
       chosen = rows.filter((i) => (!wanted || lower[i].includes(wanted)) && fits(i));
@@ -163,7 +174,8 @@
   const fail = (host, error) => {
     host.querySelector(".tools").replaceChildren(el("p", {
       className: "missing",
-      textContent: `The plots and the whole table cannot be shown (${error.message}). The first genes are below; all are in study.duckdb.`,
+      textContent: `The plots and the whole table cannot be shown (${error.message}). ` +
+        "The first genes are below; all are in study.duckdb.",
     }));
   };
 

@@ -44,16 +44,26 @@
   if (toggle) { toggle.hidden = false; redraw(); }
 
   const choice = document.getElementById("mechanism-contrast");
-  const choose = () => document.querySelectorAll(".mechanism").forEach((panel, i) => { panel.hidden = i !== choice.selectedIndex; });
-  if (choice) { choice.parentElement.hidden = false; choice.addEventListener("change", choose); choose(); }
+  const choose = () => document.querySelectorAll(".mechanism").forEach((panel, i) => {
+    panel.hidden = i !== choice.selectedIndex;
+  });
+  if (choice) {
+    choice.parentElement.hidden = false;
+    choice.addEventListener("change", choose);
+    choose();
+  }
 
-  // Folded parts are wanted on paper, which is light, but for those that say again what stands elsewhere; a link into a folded part opens it.
+  // Folded parts are wanted on paper, which is light, but for those that say again what stands elsewhere; a link into a
+  // folded part opens it.
   let theme;
   window.addEventListener("beforeprint", () => {
     theme = root.dataset.theme;
     root.dataset.theme = "light";
     document.dispatchEvent(new Event("poma:theme"));
-    document.querySelectorAll("details:not(.on-screen)").forEach((d) => { if (!d.open) { d.open = true; d.dataset.was = "shut"; } });
+    document.querySelectorAll("details:not(.on-screen):not([open])").forEach((d) => {
+      d.open = true;
+      d.dataset.was = "shut";
+    });
   });
   window.addEventListener("afterprint", () => {
     if (theme) root.dataset.theme = theme; else delete root.dataset.theme;

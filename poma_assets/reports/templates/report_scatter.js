@@ -1,6 +1,6 @@
 "use strict";
-// A scatter plot on a canvas: 20,000 points in some milliseconds, the nearest one named under the pointer, a frame drawn
-// with the pointer enlarges, chosen points are ringed and labelled without lying over each other.
+// A scatter plot on a canvas: 20,000 points at once, the nearest one named under the pointer, a frame drawn with the
+// pointer enlarges, chosen points are ringed and labelled without lying over each other.
 (() => {
   const MARGIN = { left: 52, right: 12, top: 12, bottom: 40 };
   const REACH = 14;
@@ -26,10 +26,16 @@
     return [low - pad, high + pad];
   };
 
+  const triangle = (path, x, y, r, sign) => {
+    path.moveTo(x, y + sign * r);
+    path.lineTo(x + r, y - sign * r);
+    path.lineTo(x - r, y - sign * r);
+    path.closePath();
+  };
   const SHAPES = {
     circle: (path, x, y, r) => { path.moveTo(x + r, y); path.arc(x, y, r, 0, 2 * Math.PI); },
-    up: (path, x, y, r) => { path.moveTo(x, y - r); path.lineTo(x + r, y + r); path.lineTo(x - r, y + r); path.closePath(); },
-    down: (path, x, y, r) => { path.moveTo(x, y + r); path.lineTo(x + r, y - r); path.lineTo(x - r, y - r); path.closePath(); },
+    up: (path, x, y, r) => triangle(path, x, y, r, -1),
+    down: (path, x, y, r) => triangle(path, x, y, r, 1),
     square: (path, x, y, r) => path.rect(x - r, y - r, 2 * r, 2 * r),
   };
 
