@@ -101,7 +101,7 @@ def _fill_warehouse(study: StudyResource, names: list[str], artefacts: pd.DataFr
         "artefacts": artefacts,
         "gene_counts": long.assign(counter="featurecounts"),
         "count_matrix": long,
-        "sample_quality": quality.assign(warn="<80", fail="<60", status="pass", source="simulated"),
+        "sample_quality": quality.assign(warn="<80", fail="<60", status="pass", source="simulated", scope="sample"),
         "sample_inclusion": pd.DataFrame({"sample_id": names, "included": True, "reason": None}),
         "samples": study.sheet.samples,
         "sequencing_units": study.sheet.units,

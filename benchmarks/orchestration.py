@@ -55,6 +55,9 @@ CUTADAPT_RULE = """rule fastp:
 --json {output.j} {input} > /dev/null"
 """
 SAME_ARTEFACTS = """
+from poma_assets.worker_pool import prepare_workers
+if __name__ == "__main__":
+    prepare_workers()  # as the command line does
 import poma_assets.launcher as launcher
 import poma_assets.phases as phases
 from poma_assets.cli.main import main

@@ -45,11 +45,12 @@ COMMANDS = {
 TICKS = """
 import json, os, sys, time
 import dagster as dg
+from poma_assets.definitions import defs
 from poma_assets.resources import StudyResource
 from poma_assets.sensors import SENSORS
 instance, cursor = dg.DagsterInstance.get(), None
 for tick in range(2):
-    context = dg.build_sensor_context(instance=instance, cursor=cursor)
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, repository_def=defs.get_repository_def())
     began, used = time.monotonic(), time.process_time()
     result = SENSORS[0](context, study=StudyResource(root=os.environ["POMA_STUDY"]))
     requests = len(getattr(result, "run_requests", None) or [])

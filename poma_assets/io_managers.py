@@ -7,6 +7,7 @@ import dagster as dg
 
 from poma_assets.planning import StoredStep
 from poma_assets.resources import Files, StudyResource
+from poma_assets.run_steps import steps_of_run
 
 
 def _partition(context: dg.OutputContext | dg.InputContext) -> str:
@@ -22,11 +23,11 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         """Replace this asset partition's rows and file records, all at once; of an unchanged step they stay."""
         if obj.output is None:
             return
-        asset = context.asset_key.path[-1]
+        asset, partition = context.asset_key.path[-1], _partition(context)
         self.study.warehouse.write(
             obj.output,
             asset=asset,
-            partition=_partition(context),
+            partition=partition,
             study_root=self.study.study.root,
             fingerprint=obj.fingerprint,
             data_version=obj.data_version,
@@ -34,7 +35,9 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
             run_id=context.run_id,
             partition_values=obj.partition_values,
         )
+        steps_of_run(context.run_id).stored((asset, partition), obj, self.study)
 
     def load_input(self, context: dg.InputContext) -> Files:
         """Load the files of the upstream asset, by role."""
-        return self.study.files(context.asset_key.path[-1], _partition(context))
+        steps = steps_of_run(context.step_context.run_id)
+        return steps.files(context.asset_key.path[-1], _partition(context), self.study)

@@ -12,12 +12,14 @@ import dagster as dg
 import psutil
 from dagster._core.utils import make_new_run_id
 
-from poma_assets.definitions import build_definitions
+from poma_assets import up_to_date
+from poma_assets.definitions import defs
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
-from poma_assets.phases import READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
-from poma_assets.planning import AssetNode, StaleStep, stale_steps
+from poma_assets.phases import PHASES, READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
+from poma_assets.planning import AssetNode, StaleStep, StepIndex, stale_steps
 from poma_assets.resources import StudyResource
 from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
+from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder
 from poma_assets.time_left import TimeLeft
@@ -31,7 +33,7 @@ _LOOK_S = 1.0
 _STAR_EXTRA_BYTES = 2 * 1024**3
 _MEMORY_SHARE = 0.85
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
-_ENDED_BY_USER = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+_ENDED_BY_USER = [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED]
 
 
 class Progress(Protocol):
@@ -102,7 +104,7 @@ class _Queue:
 
 def needed_nodes(study: StudyResource, *, htseq: bool = False) -> list[AssetNode]:
     """The part of the graph that this study uses, as in `phases.nodes_in_use`."""
-    return nodes_in_use(build_definitions().resolve_asset_graph(), study, htseq=htseq)
+    return nodes_in_use(defs.resolve_asset_graph(), study, htseq=htseq)
 
 
 class Launcher:
@@ -116,7 +118,7 @@ class Launcher:
         self._pool = WorkerPool(study_root=study.study.root, log_dir=study.study.results_dir / "logs")
         self._summary = Summary()
         self._labels: dict[str, str] = {}
-        self._steps_seen: dict[str, int] = {}
+        self._seen_until: dict[str, str] = {}
         self._affordable = self._jobs
         self._ahead: deque[RunTask] | None = None
         self._stopped: set[str] = set()
@@ -143,7 +145,7 @@ class Launcher:
         htseq
             Count by htseq-count too.
         """
-        study = self._study
+        study, began_ns = self._study, int(psutil.Process().create_time() * 1e9)
         lock = study.study.run_lock_path
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
@@ -154,8 +156,12 @@ class Launcher:
             self._samples = set(study.sheet.samples["sample_id"] if samples is None else samples) - set(leave_out)
             self._time_left = TimeLeft.from_history(study)
             stale = stale_steps(self._nodes, study)
+            is_whole = samples is None and not leave_out and until == PHASES[-1].title
             if not stale:
+                if is_whole:
+                    self._stamp(began_ns)
                 return self._summary
+            up_to_date.remove(study.study.results_dir)
             try:
                 self._warm_up(stale)
                 self._execute(_Queue(list(phases_until(until))))
@@ -166,7 +172,24 @@ class Launcher:
                 self._close_interrupted_runs(task.run_id for task in unfinished)
                 raise
             self._pool.close()
+            if is_whole and self._summary.succeeded and not stale_steps(self._nodes, study):
+                self._stamp(began_ns)
         return self._summary
+
+    def _stamp(self, began_ns: int) -> None:
+        """Note which files say that nothing is to do, so that the next launch need not plan to know it."""
+        study, index = self._study.study, StepIndex.read(self._study)
+        optional = (study.contrasts_path, study.hypotheses_path, study.cell_lines_path, study.quality_overrides_path)
+        inputs = self._study.hashes.looked_at | {path for path in optional if path is not None}
+        outputs = {study.root / path for files in index.files.values() for path in files.values()}
+        outputs |= {study.warehouse_path, *left_by_a_killed_writer(study.warehouse_path)}
+        up_to_date.stamp(
+            study.results_dir,
+            folders={study.root, study.samples_path.parent},
+            inputs=inputs - outputs,
+            outputs=outputs,
+            began_ns=began_ns,
+        )
 
     def _warm_up(self, stale: Sequence[StaleStep]) -> None:
         """Start the workers that will be needed: they import while the first phase runs."""
@@ -255,6 +278,8 @@ class Launcher:
         self._progress.left(self._time_left.seconds([task for _, task in queue.waiting], self._jobs))
         if failures and phase is READS_AHEAD:
             self._samples.discard(label)  # its whole run would fail in the same step again
+        elif phase is READS_AHEAD:
+            queue.waiting = deque(_without_read_ahead(entry, label) for entry in queue.waiting)
         if failures and phase.required:
             self._summary.not_reached += queue.drop(phases_after({phase.title}))
 
@@ -272,22 +297,25 @@ class Launcher:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_S
-        for task in self._pool.running:
-            self._tell_steps(task.run_id)
-            run = self._instance.get_run_by_id(task.run_id)
-            if run is not None and run.status in _ENDED_BY_USER and task.run_id not in self._stopped:
-                self._stopped.add(task.run_id)
-                self._pool.stop(task.run_id)
+        running = [task.run_id for task in self._pool.running if task.run_id not in self._stopped]
+        if not running:
+            return  # between two phases; Dagster refuses an empty list of runs
+        for run_id in running:
+            self._tell_steps(run_id)
+        for run in self._instance.get_runs(dg.RunsFilter(run_ids=running, statuses=_ENDED_BY_USER)):
+            self._stopped.add(run.run_id)
+            self._pool.stop(run.run_id)
 
     def _tell_steps(self, run_id: str) -> None:
-        records = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START)
-        seen = self._steps_seen.get(run_id, 0)
-        for record in records[seen:]:
-            name = (record.step_key or "").split("__")[-1]
+        begun = self._instance.get_records_for_run(
+            run_id, self._seen_until.get(run_id), of_type=dg.DagsterEventType.STEP_START
+        )
+        self._seen_until[run_id] = begun.cursor
+        for record in begun.records:
+            name = (record.event_log_entry.step_key or "").split("__")[-1]
             if name in {node.name for node in self._nodes}:
                 self._summary.steps += 1
                 self._progress.started(self._labels[run_id], name)
-        self._steps_seen[run_id] = len(records)
 
     def _affordable_jobs(self) -> int:
         """As many samples at once as genome indices fit into the memory that is free."""
@@ -301,6 +329,15 @@ def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if LAUNCHER_TAG in run.tags and is_gone(run.tags[LAUNCHER_TAG]):
             instance.report_run_failed(run, "The launcher of this run was killed.")
+
+
+def _without_read_ahead(entry: tuple[Phase, RunTask], sample: str) -> tuple[Phase, RunTask]:
+    """A waiting task, less what has just been made of its sample ahead of it."""
+    phase, task = entry
+    if task.partition != sample:
+        return entry
+    left = tuple(name for name in task.assets if name not in READS_AHEAD.assets or name in task.remade)
+    return (phase, replace(task, assets=left)) if left else entry
 
 
 def _tasks(phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:

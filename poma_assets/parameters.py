@@ -4,12 +4,14 @@ One function per kind of parameter, one table of who reads what. A sample's RIN 
 nothing before it, so that a corrected RIN does not align again.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from poma_assets.resources import StudyResource
 from poma_assets.science.contrasts import select_samples
+from poma_assets.science.quality_gates import Scope, scope_of
 from poma_assets.sequencing_units import outdated_samples, unit_digests
 from poma_assets.storage.package_data import data_file, gene_set_path
 from poma_assets.tools.versions import tool_version
@@ -69,6 +71,22 @@ def _row(*columns: str) -> _Reader:
     return read
 
 
+def _line_of_sample(study: StudyResource, sample: str) -> Parameters:
+    row = sample_row(study, sample)
+    parent = json.loads(row["metadata"]).get("parent_line")
+    return {f"cell_line of {sample}": str(row["cell_line"]), f"parent_line of {sample}": parent}
+
+
+def _quality_rules(scope: Scope) -> _Reader:
+    def read(study: StudyResource, partition: str) -> Parameters:
+        values = study.config_values
+        own = {metric: rule for metric, rule in values["quality"].items() if scope_of(metric) == scope}
+        rules = {f"quality.{metric} in poma.yaml": rule for metric, rule in own.items()}
+        return {"profile in poma.yaml": values["profile"], **rules}
+
+    return read
+
+
 def _units(study: StudyResource, sample: str) -> Parameters:
     return unit_digests(study, sample)
 
@@ -114,6 +132,12 @@ def _gene_sets(study: StudyResource, partition: str) -> Parameters:
     return {f"gene sets {name}": digest for name, digest in gene_set_digests(study).items()}
 
 
+_CELL_LINES: tuple[_Reader, ...] = (
+    _file("own cell lines", lambda study: study.study.cell_lines_path),
+    _package_file("markers", "cell_line_identity.tsv"),
+    _package_file("markers", "sample_identity_genes.tsv"),
+)
+
 _GENE_IDS = _package_file("gene_sets", "human_gene_ids.tsv.gz")
 
 _JUDGED_BY: tuple[_Reader, ...] = (
@@ -142,7 +166,10 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     "htseq_counts": (_tools("htseq-count"),),
     "sample_quality": (
         _row("rin", "a260_a280"),
-        _configuration("profile", "quality", "round_counts"),
+        _line_of_sample,
+        _quality_rules("sample"),
+        *_CELL_LINES,
+        _configuration("round_counts"),
         _file("count matrix", lambda study: study.study.count_matrix_path),
     ),
     "count_matrix": (
@@ -156,14 +183,9 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
         _all_samples,
         _configuration("vehicle"),
         _package_file("markers", "response_signature.tsv"),
+        _quality_rules("cohort"),
     ),
-    "sample_identity": (
-        _all_samples,
-        _configuration("profile", "quality"),
-        _file("own cell lines", lambda study: study.study.cell_lines_path),
-        _package_file("markers", "cell_line_identity.tsv"),
-        _package_file("markers", "sample_identity_genes.tsv"),
-    ),
+    "sample_identity": (_all_samples, *_CELL_LINES),
     "design_fit": (_design_rows, _configuration("vehicle")),
     "de_results": (_configuration("engines", "thresholds"),),
     "over_representation": (_gene_sets, _GENE_IDS, _configuration("thresholds", "enrichment")),

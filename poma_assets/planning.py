@@ -113,9 +113,13 @@ class StepIndex:
         """Read what one step of ``node`` looks at: itself and its parents; the policy of files, the whole sample."""
         if node.name == KEPT_FILES:
             return cls.read(study, None, {partition, ""})
+        return cls.read(study, [node.name, *node.parents], None if cls.looks_across(node) else {partition, ""})
+
+    @staticmethod
+    def looks_across(node: AssetNode) -> bool:
+        """Whether a step of ``node`` depends on several samples or contrasts."""
         across = node.name not in SAMPLE_ASSETS and not set(SAMPLE_ASSETS).isdisjoint(node.parents)
-        across |= node.name not in CONTRAST_ASSETS and not set(CONTRAST_ASSETS).isdisjoint(node.parents)
-        return cls.read(study, [node.name, *node.parents], None if across else {partition, ""})
+        return across or (node.name not in CONTRAST_ASSETS and not set(CONTRAST_ASSETS).isdisjoint(node.parents))
 
     def lost(self) -> dict[tuple[str, str], set[str]]:
         """Step -> roles of its files that were dropped and cannot be had otherwise."""

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from poma_assets.assets.accessions import describe_accessions
-from poma_assets.assets.cohort import read_cell_lines, read_overrides
+from poma_assets.assets.cohort import read_overrides
 from poma_assets.assets.differential_expression import contrast_samples
 from poma_assets.assets.enrichment import study_collections
 from poma_assets.assets.given_counts import examine_given_samples, read_given_matrix
+from poma_assets.assets.marker_tables import read_cell_lines
 from poma_assets.assets.markers import read_hypotheses
 from poma_assets.assets.reads import examine_designs
 from poma_assets.assets.reference import reference_file
@@ -65,7 +66,7 @@ def check_study(study: StudyResource) -> list[CheckLine]:
     lines += [text for text in [describe_accessions(study)] if text]
     mapped = study_collections(study)
     sets = [one.collection for one in mapped]
-    lines.append("gene sets: " + ", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets))
+    lines.append("gene sets: " + (", ".join(f"{one.name} ({len(one.sets)} sets)" for one in sets) or "none"))
     hypotheses = read_hypotheses(study)
     lines.append(f"hypotheses: {len(hypotheses.table)} ({hypotheses.version})")
     lines.append(f"cell lines that are known: {len(read_cell_lines(study))}")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from poma_assets.definitions import build_definitions
-from poma_assets.resources import THREADS_VARIABLE, StudyResource
+from poma_assets.definitions import defs
+from poma_assets.resources import STUDY_VARIABLE, THREADS_VARIABLE
 from poma_assets.runs import RunOutcome, RunTask, plain_error
 from poma_assets.vocabulary import LAUNCHER_TAG, ONLY_STALE_TAG, REMADE_TAG, UNCHANGED_KEY
 
@@ -15,13 +15,13 @@ class Runner:
     """Executes runs of a study's jobs against its Dagster instance."""
 
     def __init__(self, study_root: Path) -> None:
-        self._definitions = build_definitions(StudyResource(root=str(study_root)))
+        os.environ[STUDY_VARIABLE] = str(study_root)
         self._instance = dg.DagsterInstance.get()
 
     def execute(self, task: RunTask) -> RunOutcome:
         """Execute a run; a failed step is an outcome, not an exception."""
         os.environ[THREADS_VARIABLE] = str(task.threads)
-        job = self._definitions.resolve_job_def(task.job_name)
+        job = defs.resolve_job_def(task.job_name)
         result = job.execute_in_process(
             instance=self._instance,
             partition_key=task.partition or None,

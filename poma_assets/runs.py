@@ -1,10 +1,15 @@
 """A Dagster run as the launcher hands it to a worker: its process, how it ended, in plain words why a step failed."""
 
+from __future__ import annotations
+
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psutil
-from dagster_shared.error import SerializableErrorInfo
+
+if TYPE_CHECKING:
+    from dagster_shared.error import SerializableErrorInfo
 
 _OWN_ERRORS = "poma_assets.science.errors."
 

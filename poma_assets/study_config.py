@@ -21,6 +21,7 @@ from poma_assets.science.notification_texts import (
     WEBHOOK_RULE,
     is_webhook_address,
 )
+from poma_assets.science.quality_gates import COHORT_METRICS
 from poma_assets.science.tables import near_miss
 from poma_assets.science.yaml_text import compose, entries, position
 
@@ -211,9 +212,27 @@ def parse_config(text: str) -> StudyConfig:
         )
     _refuse_repeated_keys(node)
     try:
-        return StudyConfig.model_validate(_plain_values(text))
+        config = StudyConfig.model_validate(_plain_values(text))
     except ValidationError as problem:
         raise _config_error(problem, node) from problem
+    _refuse_circular_gates(config, node)
+    return config
+
+
+def _refuse_circular_gates(config: StudyConfig, node: yaml.MappingNode) -> None:
+    for metric in COHORT_METRICS:
+        rule = config.quality.get(metric)
+        if rule is not None and rule.fail:
+            line, column = _place(node, ("quality", metric, "fail"), "")
+            raise ConfigError(
+                f"{metric} can warn, but not fail: it is computed of the samples that are in the count matrix, and a "
+                "failure would decide who is in it",
+                where=f"{CONFIG_NAME}, line {line}, column {column}",
+                found=repr(rule.fail),
+                expected="warn only",
+                fix="Write the threshold as 'warn'. A sample that shall stay out for it is signed for in "
+                "qc_overrides.tsv with the decision exclude",
+            )
 
 
 def _refuse_repeated_keys(node: yaml.Node) -> None:

@@ -1,7 +1,8 @@
 """Warm worker processes that execute Dagster runs one after another.
 
 A process that has imported the definitions starts a run in tenths of a second; a fresh one needs seconds (figures in
-docs/decisions/0003-launcher.md). Each worker writes what Dagster prints to its own log file.
+docs/decisions/0003-launcher.md). So workers are forked from a process that imports them once, while the launcher
+looks at the study. Each worker writes what Dagster prints to its own log file.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -23,7 +25,17 @@ _STOP_WAIT_S = 20.0
 _INTERRUPT_WAIT_S = 4.0
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
-_ORPHAN_LOOK_S, _ORPHAN_GRACE_S = 1.0, 5.0
+_ORPHAN_GRACE_S = 5.0
+_CONTEXT = mp.get_context("forkserver")
+
+
+def prepare_workers() -> None:
+    """Begin to import what workers need. Call it as early as it is likely that one will be needed."""
+    for variable in _BLAS_THREADS:
+        # Read when numpy is imported, so it must stand in the environment of the process that imports it.
+        os.environ.setdefault(variable, "1")
+    _CONTEXT.set_forkserver_preload(["poma_assets.worker_origin"])
+    forkserver.ensure_running()
 
 
 class WorkerPool:
@@ -31,9 +43,7 @@ class WorkerPool:
 
     def __init__(self, *, study_root: Path, log_dir: Path) -> None:
         log_dir.mkdir(parents=True, exist_ok=True)
-        for variable in _BLAS_THREADS:
-            # Read when numpy is imported, so it must stand in the environment that the workers are born with.
-            os.environ.setdefault(variable, "1")
+        prepare_workers()
         self._study_root, self._log_dir = study_root, log_dir
         self._made = 0
         self._workers: dict[Connection, mp.process.BaseProcess] = {}
@@ -41,14 +51,13 @@ class WorkerPool:
         self._busy: dict[Connection, RunTask] = {}
 
     def grow(self, n_workers: int) -> None:
-        """Start workers until there are so many; they import what they need while others work already."""
-        context = mp.get_context("spawn")
+        """Start workers until there are so many."""
         while len(self._workers) < n_workers:
             self._made += 1
-            ours, theirs = context.Pipe()
+            ours, theirs = _CONTEXT.Pipe()
             log = self._log_dir / f"worker-{self._made}.log"
-            arguments = (theirs, str(self._study_root), str(log))
-            process = context.Process(target=_work, args=arguments, daemon=False)
+            arguments = (theirs, str(self._study_root), str(log), dict(os.environ))
+            process = _CONTEXT.Process(target=_work, args=arguments, daemon=False)
             process.start()
             theirs.close()
             self._workers[ours] = process
@@ -106,8 +115,9 @@ class WorkerPool:
                 process.join()
 
 
-def _work(connection: Connection, study_root: str, log: str) -> None:
+def _work(connection: Connection, study_root: str, log: str, environment: dict[str, str]) -> None:
     """Execute tasks until told to stop."""
+    os.environ.update(environment)
     # Ctrl-C in the terminal goes to the launcher, which ends its workers. Ignoring the signal here instead would make
     # the worker deaf to SIGTERM between two steps: Dagster gives both signals the handler that it finds for SIGINT.
     os.setsid()
@@ -142,16 +152,18 @@ def _write_to_log(log: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """End when the launcher is gone, however it died: at once where Linux tells us, in seconds otherwise."""
-    parent = mp.parent_process()
-    parent_pid = None if parent is None else parent.pid
+    """End when the launcher is gone, however it died: at once where Linux tells us, in seconds otherwise.
+
+    The process that the workers are forked from ends with the launcher.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    threading.Thread(target=_kill_when_orphaned, args=(parent_pid,), daemon=True).start()
+    launcher = mp.parent_process()
+    if launcher is not None:
+        threading.Thread(target=_kill_when_orphaned, args=(launcher,), daemon=True).start()
 
 
-def _kill_when_orphaned(parent_pid: int | None) -> None:
-    while os.getppid() == parent_pid:
-        time.sleep(_ORPHAN_LOOK_S)
+def _kill_when_orphaned(launcher: mp.process.BaseProcess) -> None:
+    launcher.join()
     time.sleep(_ORPHAN_GRACE_S)
     os.kill(os.getpid(), signal.SIGKILL)

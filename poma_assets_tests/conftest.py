@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.simulated_study import TINY, write_simulated_study
 
 Poma = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -36,9 +37,28 @@ def poma() -> Poma:
 
 
 @pytest.fixture(scope="session")
-def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test session that all processes of pytest-xdist share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def made_once(target: Path, make: Callable[[Path], object]) -> Path:
+    """What ``make`` makes at ``target``, made by the first process that asks for it; the others wait."""
+    with exclusive_lock(target.with_name(f"{target.name}.lock"), timeout_s=900, describe=f"making {target.name}"):
+        done = target.with_name(f"{target.name}.done")
+        if not done.exists():
+            make(target)
+            done.touch()
+    return target
+
+
+@pytest.fixture(scope="session")
+def tiny_study(shared_folder: Path) -> Path:
     """A tiny simulated study; read only. Copy it before changing it."""
-    return write_simulated_study(tmp_path_factory.mktemp("tiny") / "study", size=TINY, seed=1, jobs=2)
+    return made_once(
+        shared_folder / "tiny_study", lambda study: write_simulated_study(study, size=TINY, seed=1, jobs=2)
+    )
 
 
 @pytest.fixture
@@ -48,12 +68,14 @@ def study_copy(tiny_study: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_study(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_study(tiny_study: Path, shared_folder: Path) -> Path:
     """The tiny study after a whole run; read only. Copy it before changing it."""
-    cache = tmp_path_factory.mktemp("cache")
-    os.environ["POMA_CACHE"] = str(cache)
-    study = Path(shutil.copytree(tiny_study, tmp_path_factory.mktemp("finished") / "study"))
-    result = run_poma("run", "--study", str(study))
-    if result.returncode:
-        pytest.fail(f"the run failed:\n{result.stdout}\n{result.stderr}")
-    return study
+    os.environ["POMA_CACHE"] = str(shared_folder / "poma_cache")
+
+    def run(study: Path) -> None:
+        shutil.copytree(tiny_study, study)
+        result = run_poma("run", "--study", str(study))
+        if result.returncode:
+            pytest.fail(f"the run failed:\n{result.stdout}\n{result.stderr}")
+
+    return made_once(shared_folder / "finished_study", run)

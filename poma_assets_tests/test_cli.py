@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+import socket
 from datetime import date
 from pathlib import Path
 
@@ -115,6 +116,23 @@ def test_the_ui_listens_on_loopback_only_unless_told_twice(poma, tiny_study):
     assert "no login" in result.stderr
 
 
+def test_the_ui_tells_that_its_port_is_taken(poma, tiny_study):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = poma("ui", "--study", str(tiny_study), "--port", str(port))
+    assert (result.returncode, "in use already" in result.stderr) == (2, True)
+
+
+def test_what_a_check_finds_is_told_to_programs(poma, tiny_study):
+    result = poma("check", "--study", str(tiny_study), "--json")
+    lines = json.loads(result.stdout)
+    assert result.returncode == 0
+    assert {line["severity"] for line in lines} <= {"ok", "note", "warning"}
+    assert any(line["text"].startswith("sample sheet: 8 samples") for line in lines)
+
+
 def test_init_writes_a_sheet_from_the_reads_found(poma, tiny_study, tmp_path):
     study = tmp_path / "own"
     result = poma("init", str(study), "--reads", str(tiny_study / "reads"))
@@ -122,6 +140,11 @@ def test_init_writes_a_sheet_from_the_reads_found(poma, tiny_study, tmp_path):
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str)
     assert len(sheet) == 8
     assert sheet["fastq_2"].str.endswith("_R2.fastq.gz").all()
+    assert "FILL IN" in result.stdout
+    refused = poma("run", "--study", str(study))
+    assert (refused.returncode, "still to be filled in" in refused.stderr) == (2, True)
+    twice = poma("init", str(tmp_path / "other"), "--reads", "x", "--count-matrix", "y")
+    assert (twice.returncode, "three ways" in twice.stderr) == (2, True)
     again = poma("init", str(study), "--reads", str(tiny_study / "reads"))
     assert (again.returncode, "there is a study already" in again.stderr) == (2, True)
 
@@ -140,6 +163,17 @@ def test_results_are_read_by_people_and_programs(poma, finished_study):
     status = json.loads(poma("status", *study, "--json").stdout)
     assert [row["included"] for row in status["samples"]] == ["yes"] * 8
     assert json.loads(poma("report", *study, "--json").stdout)["study report"].endswith("study_report.html")
+
+
+@pytest.mark.tools
+def test_results_are_exported_and_csv_runs_in_no_spreadsheet(poma, finished_study, tmp_path):
+    study = ["--study", str(finished_study)]
+    made = poma("export", *study, "--to", str(tmp_path / "out"), "--format", "csv", "--json")
+    assert json.loads(made.stdout)["files"]["samples.csv"] == 8
+    again = poma("export", *study, "--to", str(tmp_path / "out"), "--format", "csv")
+    assert (again.returncode, "--force" in again.stderr) == (2, True)
+    answer = poma("query", *study, "--csv", "SELECT '=1+1' AS a, -1.5 AS b, '-' AS c")
+    assert answer.stdout == "a,b,c\n'=1+1,-1.5,-\n"
 
 
 @pytest.mark.tools
@@ -195,6 +229,21 @@ def test_fetched_gene_sets_that_were_edited_are_told(study_copy):
     (study_copy / note.name).write_bytes(gzip.compress(b"set\tname\tIRF4\n"))
     warnings = [line.text for line in check_study(study) if line.severity == "warning"]
     assert f"gene sets {note.name} are not as they were fetched on 2026-01-02: edited or damaged" in warnings
+
+
+def test_more_columns_than_the_terminal_has_room_for_are_shown_line_by_line(capsys):
+    from rich.console import Console
+
+    from poma_assets.cli.results import _least_width, _records
+
+    frame = pd.DataFrame({"gene_name": ["IRF4", "MYC"], **{f"p_value_{i}": [1.2345e-181, 1.0] for i in range(6)}})
+    assert _least_width(frame[["gene_name", "p_value_0"]]) == 2 + 8 + 2 + 11
+    assert _least_width(frame) > 60
+    Console(width=60).print(_records(frame))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["gene_name", "IRF4"]
+    assert lines[1].split() == ["p_value_0", "1.2345e-181"]
+    assert lines[8].split() == ["gene_name", "MYC"]
 
 
 def test_query_never_cuts_a_number(capsys):

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from poma_assets.cli import verdicts as command
-from poma_assets.cli.main import app
+from poma_assets.cli.app import app
 from poma_assets.science.errors import InputError, StorageError
 from poma_assets.science.markers.change_causes import Grounds
 from poma_assets.science.markers.history import Judging, verdict_changes

@@ -132,11 +132,20 @@ def test_unknown_key_whole_message(root: Path) -> None:
         ),
         ("name: a\ntrimming: {adapter_1: XY}\n", "bases only: A, C, G, T, N"),
         ("name: a\nquality: {rin: {wan: '<8'}}\n", "expected one of warn, fail). Did you mean 'warn'?"),
+        (
+            "name: a\nquality:\n  replicate_spearman: {warn: '<0.9', fail: '<0.8'}\n",
+            "line 3, column 44: replicate_spearman can warn, but not fail: it is computed of the samples that are in",
+        ),
         ("z: 1\nname: a\nb: 2\n", "line 1, column 1: the key 'z' is not known"),
     ],
 )
 def test_bad_configuration_names_the_place(text: str, message: str, root: Path) -> None:
     assert message in refused(text, root)
+
+
+def test_the_threshold_of_replicates_may_be_changed_or_taken_away(root: Path) -> None:
+    (root / "poma.yaml").write_text("name: a\nquality: {replicate_spearman: {warn: '<0.95', fail: ''}}\n")
+    assert load_study(root).config.quality["replicate_spearman"].warn == "<0.95"
 
 
 def test_configuration_that_is_not_utf8(root: Path) -> None:

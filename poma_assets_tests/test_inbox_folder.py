@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from poma_assets.cli.main import app
+from poma_assets.cli.app import app
 from poma_assets.config import load_study
 from poma_assets.inbox_folder import append_rows
 from poma_assets.inbox_sensor import inbox_sensor

@@ -4,6 +4,7 @@ import dagster as dg
 import pandas as pd
 
 from poma_assets.assets.given_counts import read_given_matrix
+from poma_assets.assets.marker_tables import read_cell_lines, shipped_markers
 from poma_assets.assets.quality_rules import read_thresholds, user_rules
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.reports.figures import library_size_figure, markdown_image, pca_figure
@@ -11,8 +12,8 @@ from poma_assets.resources import StudyResource
 from poma_assets.science.errors import CountsError, NotEnoughDataError
 from poma_assets.science.exploration import principal_components, sample_distances
 from poma_assets.science.gene_agreement import compare_genes
-from poma_assets.science.markers.cell_lines import merge_cell_lines, parse_cell_lines
 from poma_assets.science.markers.identity_table import identity_table
+from poma_assets.science.markers.replicates import replicate_spearman
 from poma_assets.science.markers.sample_response import sample_response_scores, silent_samples
 from poma_assets.science.normalisation import (
     log2_counts_per_million,
@@ -20,11 +21,11 @@ from poma_assets.science.normalisation import (
     size_factors_frame,
 )
 from poma_assets.science.quality_gates import (
+    REPLICATE_SPEARMAN,
     decide_inclusion,
+    evaluate_quality,
     parse_overrides,
-    rules_in_force,
 )
-from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
 
 
@@ -115,9 +116,9 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
     )
 
 
-@pipeline_asset(kinds={"python", "duckdb"}, deps=["normalised_expression"])
+@pipeline_asset(kinds={"python", "duckdb"}, deps=["normalised_expression"], code_version="2")
 def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Principal components and distances of the samples on variance-stabilised values; each sample's drug response."""
+    """Principal components and distances on variance-stabilised values; likeness of replicates; drug response."""
     log_values = log2_counts_per_million(read_counts(study))
     stabilised = study.warehouse.read_matrix("normalised_expression", value="vst", fill=float("nan"))
     values = log_values if stabilised.isna().to_numpy().any() else stabilised
@@ -131,12 +132,28 @@ def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) 
     for sentence in silent.values():
         context.log.warning(sentence)
     metadata["samples without response"] = "; ".join(silent.values()) or "none"
+    distances = sample_distances(values, log_values)
+    quality = _cohort_quality(study, distances)
+    unlike = quality.loc[quality["status"] == "warn", "sample_id"]
+    metadata["samples unlike their replicates"] = ", ".join(unlike) or "none"
     tables = {
         "sample_pca": pca,
-        "sample_distances": sample_distances(values, log_values),
+        "sample_distances": distances,
         "sample_response": response,
+        "sample_quality": quality,
     }
-    return finish(context, study, tables=tables, metadata=metadata)
+    replaces = {"sample_quality": {"scope": "cohort"}}
+    return finish(context, study, tables=tables, replaces=replaces, metadata=metadata)
+
+
+def _cohort_quality(study: StudyResource, distances: pd.DataFrame) -> pd.DataFrame:
+    """The quality metrics for which a sample is compared with others, with their thresholds."""
+    thresholds, own = read_thresholds(study), user_rules(study)
+    frames = [
+        evaluate_quality(sample, {REPLICATE_SPEARMAN: metric}, thresholds, own, scope="cohort")
+        for sample, metric in replicate_spearman(distances, study.sheet.samples).items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _sample_response(study: StudyResource, log_values: pd.DataFrame) -> pd.DataFrame:
@@ -145,9 +162,9 @@ def _sample_response(study: StudyResource, log_values: pd.DataFrame) -> pd.DataF
     return sample_response_scores(log_values, study.sheet.samples, signature, vehicle, names)
 
 
-@pipeline_asset(kinds={"python", "duckdb"}, deps=["count_matrix", "gene_table"])
+@pipeline_asset(kinds={"python", "duckdb"}, deps=["count_matrix", "gene_table"], code_version="2")
 def sample_identity(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Is each sample what the sheet says: its line (chains, translocations, sex, lineage), parent, arm, own culture."""
+    """Is each sample what the sheet says: its line (chains, translocations, lineage), parent, arm, own culture."""
     genes = shipped_markers("sample_identity_genes.tsv")
     frame = identity_table(
         read_counts(study),
@@ -155,23 +172,7 @@ def sample_identity(context: dg.AssetExecutionContext, study: StudyResource) -> 
         study.warehouse.read("genes"),
         read_cell_lines(study),
         genes,
-        replicate_rules=rules_in_force("replicate_spearman", read_thresholds(study), user_rules(study)),
     )
     named = {status: sorted(set(frame.loc[frame["status"] == status, "sample_id"])) for status in ("mismatch", "warn")}
     metadata = {status: ", ".join(names) or "none" for status, names in named.items()}
     return finish(context, study, tables={"sample_identity": frame}, metadata=metadata)
-
-
-def read_cell_lines(study: StudyResource) -> pd.DataFrame:
-    """The shipped cell lines, with the study's own over them."""
-    identity_genes = shipped_markers("sample_identity_genes.tsv")
-    path, shipped = study.study.cell_lines_path, shipped_markers("cell_line_identity.tsv")
-    if path is None:
-        return shipped
-    source = study.study.display(path)
-    return merge_cell_lines(shipped, parse_cell_lines(read_text(path), source=source, identity_genes=identity_genes))
-
-
-def shipped_markers(name: str) -> pd.DataFrame:
-    """A shipped table of ``data/markers``, as texts."""
-    return pd.read_csv(data_file("markers", name), sep="\t", dtype=str, comment="#")

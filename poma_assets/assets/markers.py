@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.cohort import read_counts, read_overrides, shipped_markers
+from poma_assets.assets.cohort import read_counts, read_overrides
 from poma_assets.assets.differential_expression import contrast_design, contrast_results
+from poma_assets.assets.marker_tables import shipped_markers
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.contrast_facts import contrast_facts
 from poma_assets.partitions import CONTRASTS

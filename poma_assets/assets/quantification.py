@@ -8,6 +8,7 @@ import pandas as pd
 from poma_assets.assets.accessions import sample_is_paired
 from poma_assets.assets.given_counts import given_counts_path, read_given_matrix, read_given_sample
 from poma_assets.assets.kept_files import bam_file
+from poma_assets.assets.marker_tables import read_cell_lines, shipped_markers
 from poma_assets.assets.quality_rules import read_thresholds, user_rules
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.parameters import sample_row
@@ -152,14 +153,24 @@ def htseq_counts(context: dg.AssetExecutionContext, study: StudyResource, alignm
         "gene_counts",
         "gene_table",
     ],
+    code_version="2",
 )
 def sample_quality(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Every quality metric of the sample with its thresholds: a `fail` keeps it out of the count matrix."""
+    """Every quality metric that the sample shows by itself: a `fail` keeps it out of the count matrix."""
     sample = context.partition_key
     matrix = read_given_matrix(study)
     given = None if matrix is None else matrix.counts[sample]
-    metrics = sample_metrics(study.warehouse, sample, sample_row(study, sample), given)
+    row, lines = sample_row(study, sample), read_cell_lines(study)
+    identity_genes = shipped_markers("sample_identity_genes.tsv")
+    with study.warehouse.held_open():
+        metrics = sample_metrics(study.warehouse, sample, row, given, lines=lines, identity_genes=identity_genes)
     frame = evaluate_quality(sample, metrics, read_thresholds(study), overrides=user_rules(study))
     worst = frame.loc[frame["status"].isin(["fail", "warn"]), ["metric", "status"]]
     summary = ", ".join(f"{metric} {status}" for metric, status in worst.itertuples(index=False))
-    return finish(context, study, tables={"sample_quality": frame}, metadata={"attention": summary or "none"})
+    return finish(
+        context,
+        study,
+        tables={"sample_quality": frame},
+        replaces={"sample_quality": {"scope": "sample"}},
+        metadata={"attention": summary or "none"},
+    )

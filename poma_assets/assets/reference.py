@@ -15,6 +15,7 @@ from poma_assets.resources import Files, StudyResource
 from poma_assets.science.annotation import check_names, fasta_contigs, parse_gtf_genes
 from poma_assets.science.errors import ConfigError, ReferenceFilesError
 from poma_assets.science.star_memory import choose_sparse_d
+from poma_assets.science.unfilled import is_unfilled
 from poma_assets.storage.cache_folder import cache_folder
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder, staged_directory
@@ -60,6 +61,13 @@ def reference_file(study: StudyResource, key: str) -> Path:
             where=str(study.study.root / "poma.yaml"),
             expected="the path of a file",
             fix="Name the genome FASTA and the annotation GTF under `reference:`.",
+        )
+    if is_unfilled(getattr(study.study.config.reference, key)):
+        raise ConfigError(
+            f"reference.{key} is still to be filled in",
+            where=str(study.study.root / "poma.yaml"),
+            expected="the path of a file",
+            fix="Write the path, or `poma reference fetch gencode --study DIR` fetches genome and annotation.",
         )
     if not path.is_file():
         raise ReferenceFilesError(

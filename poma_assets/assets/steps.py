@@ -12,6 +12,7 @@ import pandas as pd
 
 from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, stale_step, step_inputs
 from poma_assets.resources import StudyResource
+from poma_assets.run_steps import steps_of_run
 from poma_assets.storage.hashing import frame_digest
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
@@ -41,7 +42,7 @@ def pipeline_asset(
         def compute_if_stale(context: dg.AssetExecutionContext, study: StudyResource, **inputs: Any) -> Step:
             _BEGAN.set(time.monotonic())
             node, partition = _node(context), partition_of(context)
-            index = StepIndex.around(node, partition, study)
+            index = steps_of_run(context.run_id).around(node, partition, study)
             stale = stale_step(node, partition, study, index)
             remade = context.run.tags.get(REMADE_TAG, "").split(",")
             if stale is None and ONLY_STALE_TAG in context.run.tags and node.name not in remade:
@@ -95,14 +96,14 @@ def finish(
     commands
         The external programs that ran.
     replaces
-        Values of the ``replace_by`` columns of a table that differ from the step's own partition.
+        Values of the ``replace_by`` columns of a table beside, or instead of, the step's own partition.
     content
         What the files hold, as a JSON-able value without times and paths; None if the tables say it all. Left out:
         the files are told apart by what they were made from.
     """
     tables, partition = dict(tables or {}), partition_of(context)
     node = _node(context)
-    inputs = step_inputs(node, partition, study, StepIndex.around(node, partition, study))
+    inputs = step_inputs(node, partition, study, steps_of_run(context.run_id).around(node, partition, study))
     fingerprint = digest(inputs)
     artefacts = {role: _artefact(file, commands) for role, file in (files or {}).items()}
     cost = StepCost(
@@ -143,7 +144,7 @@ def _partition_values(
     values: dict[str, dict[str, str]] = {}
     for table in tables:
         columns = TABLES[table].replace_by
-        own = {column: partition for column in columns if column in ("sample_id", "contrast_id")}
+        own = {column: partition for column in columns if partition and column in ("sample_id", "contrast_id")}
         values[table] = {**own, **replaces.get(table, {})}
     return values
 

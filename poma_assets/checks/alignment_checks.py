@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from poma_assets.checks.grouping import grouped_check
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import StudyResource
@@ -20,7 +21,7 @@ def bam_file_is_complete(context: dg.AssetCheckExecutionContext, study: StudyRes
     return outcome([] if records else [bam.name], expected="a complete BAM with records", records=records)
 
 
-@dg.asset_check(asset="alignment_quality", partitions_def=SAMPLES)
+@grouped_check("alignment_quality")
 def most_reads_map_uniquely(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Most read pairs map to one place of the genome."""
     rows = study.warehouse.read("alignment_quality", {"sample_id": context.partition_key})
@@ -33,7 +34,7 @@ def most_reads_map_uniquely(context: dg.AssetCheckExecutionContext, study: Study
     )
 
 
-@dg.asset_check(asset="alignment_quality", partitions_def=SAMPLES)
+@grouped_check("alignment_quality")
 def strandedness_agrees_with_the_sheet(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -48,7 +49,7 @@ def strandedness_agrees_with_the_sheet(
     )
 
 
-@dg.asset_check(asset="alignment_quality", partitions_def=SAMPLES)
+@grouped_check("alignment_quality")
 def strandedness_is_determined(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """The counts tell the strandedness of the library."""
     rows = study.warehouse.read("strandedness", {"sample_id": context.partition_key})
@@ -63,6 +64,8 @@ def strandedness_is_determined(context: dg.AssetCheckExecutionContext, study: St
 
 CHECKS = [
     bam_file_is_complete,
+]
+SAMPLE_CHECKS = [
     most_reads_map_uniquely,
     strandedness_agrees_with_the_sheet,
     strandedness_is_determined,

@@ -4,6 +4,7 @@ import dagster as dg
 import numpy as np
 
 from poma_assets.assets.enrichment import study_collections
+from poma_assets.checks.grouping import grouped_check
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import CONTRASTS
 from poma_assets.resources import StudyResource
@@ -25,7 +26,7 @@ def design_is_of_full_rank(context: dg.AssetCheckExecutionContext, study: StudyR
     return outcome(offenders, expected="rank = number of coefficients", checked=matrix.shape[0])
 
 
-@dg.asset_check(asset="design_fit", partitions_def=CONTRASTS)
+@grouped_check("design_fit")
 def design_has_replicates_enough(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """More than three residual degrees of freedom are left for the dispersions."""
     matrix = _design_matrix(study, context.partition_key)
@@ -49,7 +50,7 @@ def p_values_lie_between_0_and_1(context: dg.AssetCheckExecutionContext, study: 
     return outcome(tested.loc[wrong, "gene_id"], expected="0 <= p <= p_adjusted <= 1", checked=len(rows))
 
 
-@dg.asset_check(asset="de_results", partitions_def=CONTRASTS)
+@grouped_check("de_results")
 def every_gene_has_a_p_value_or_a_reason(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -60,7 +61,7 @@ def every_gene_has_a_p_value_or_a_reason(
     return outcome(offenders, expected="p_adjusted or a reason", checked=len(rows))
 
 
-@dg.asset_check(asset="engine_agreement", partitions_def=CONTRASTS)
+@grouped_check("engine_agreement")
 def engines_agree_on_direction(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """No gene is significant in opposite directions by the two engines."""
     rows = study.warehouse.read("engine_agreement", {"contrast_id": context.partition_key})
@@ -74,7 +75,7 @@ def _enrichment_p_values(study: StudyResource, contrast: str, method: str) -> dg
     return outcome(wrong, expected="0 < p <= 1", sets=len(rows))
 
 
-@dg.asset_check(asset="over_representation", partitions_def=CONTRASTS)
+@grouped_check("over_representation")
 def over_representation_p_values_are_never_zero(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -82,7 +83,7 @@ def over_representation_p_values_are_never_zero(
     return _enrichment_p_values(study, context.partition_key, "ora")
 
 
-@dg.asset_check(asset="gene_set_enrichment", partitions_def=CONTRASTS)
+@grouped_check("gene_set_enrichment")
 def gene_set_enrichment_p_values_are_never_zero(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -90,7 +91,7 @@ def gene_set_enrichment_p_values_are_never_zero(
     return _enrichment_p_values(study, context.partition_key, "gsea")
 
 
-@dg.asset_check(asset="gene_set_enrichment", partitions_def=CONTRASTS)
+@grouped_check("gene_set_enrichment")
 def enrichment_scores_equal_those_of_gseapy(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -115,7 +116,7 @@ def enrichment_scores_equal_those_of_gseapy(
     return outcome(differing, expected=f"scores equal to {_SCORE_TOLERANCE:g}", checked=len(theirs))
 
 
-@dg.asset_check(asset="response_score", partitions_def=CONTRASTS)
+@grouped_check("response_score")
 def response_score_covers_the_signature(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -137,7 +138,7 @@ def every_verdict_is_explained(context: dg.AssetCheckExecutionContext, study: St
     )
 
 
-@dg.asset_check(asset="marker_verdicts", partitions_def=CONTRASTS)
+@grouped_check("marker_verdicts")
 def engines_agree_on_the_markers(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Confirmed and contradicted markers point the same way in both engines."""
     rows = study.warehouse.read("marker_verdicts", {"contrast_id": context.partition_key})
@@ -148,14 +149,16 @@ def engines_agree_on_the_markers(context: dg.AssetCheckExecutionContext, study: 
 
 CHECKS = [
     design_is_of_full_rank,
-    design_has_replicates_enough,
     p_values_lie_between_0_and_1,
+    every_verdict_is_explained,
+]
+CONTRAST_CHECKS = [
+    design_has_replicates_enough,
     every_gene_has_a_p_value_or_a_reason,
     engines_agree_on_direction,
     over_representation_p_values_are_never_zero,
     gene_set_enrichment_p_values_are_never_zero,
     enrichment_scores_equal_those_of_gseapy,
     response_score_covers_the_signature,
-    every_verdict_is_explained,
     engines_agree_on_the_markers,
 ]

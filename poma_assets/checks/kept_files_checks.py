@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import dagster as dg
 
+from poma_assets.checks.grouping import grouped_check
 from poma_assets.checks.outcome import outcome
 from poma_assets.file_policy import recorded_files
-from poma_assets.partitions import SAMPLES
 from poma_assets.resources import StudyResource
 
 
@@ -17,11 +17,13 @@ def misplaced_files(study: StudyResource, sample: str, assets: Iterable[str] | N
     return len(kept), [str(path) for path in wrong]
 
 
-@dg.asset_check(asset="kept_files", partitions_def=SAMPLES)
+@grouped_check("kept_files")
 def kept_files_are_in_place(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Every file of the sample that was not dropped is where its record says, with the recorded size."""
     files, wrong = misplaced_files(study, context.partition_key)
     return outcome(wrong, expected="files exist with their recorded size", checked=files)
 
 
-CHECKS = [kept_files_are_in_place]
+SAMPLE_CHECKS = [
+    kept_files_are_in_place,
+]

@@ -2,14 +2,15 @@
 
 import dagster as dg
 
+from poma_assets.checks.grouping import grouped_check
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import SAMPLES
 from poma_assets.resources import StudyResource
 from poma_assets.science.markers.sample_response import silent_samples
+from poma_assets.science.quality_gates import REPLICATE_SPEARMAN
 
 MAX_COUNTER_DIFFERENCE_PCT = 10.0
 SIZE_FACTOR_RANGE = (0.1, 10.0)
-_REPLICATES = "replicate_spearman"
 
 
 @dg.asset_check(asset="gene_counts", partitions_def=SAMPLES, blocking=True)
@@ -20,7 +21,7 @@ def gene_counts_are_not_negative(context: dg.AssetCheckExecutionContext, study: 
     return outcome(wrong, expected="count >= 0", checked=len(rows))
 
 
-@dg.asset_check(asset="gene_counts", partitions_def=SAMPLES)
+@grouped_check("gene_counts")
 def gene_counts_cover_the_annotation(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -31,7 +32,7 @@ def gene_counts_cover_the_annotation(
     return outcome(differing, severity=WARN, expected="counted genes = annotated genes", checked=len(counted))
 
 
-@dg.asset_check(asset="gene_counts", partitions_def=SAMPLES)
+@grouped_check("gene_counts")
 def featurecounts_agrees_with_star(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """featureCounts and STAR's own gene counts assign nearly the same number of fragments."""
     where = {"sample_id": context.partition_key}
@@ -47,12 +48,12 @@ def featurecounts_agrees_with_star(context: dg.AssetCheckExecutionContext, study
     return outcome(offenders, severity=WARN, expected=rule, star_fragments=star, featurecounts_fragments=ours)
 
 
-@dg.asset_check(asset="sample_quality", partitions_def=SAMPLES)
+@grouped_check("sample_quality")
 def sample_passes_the_quality_gates(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
     """No metric of the sample is beyond its failure threshold."""
-    rows = study.warehouse.read("sample_quality", {"sample_id": context.partition_key})
+    rows = study.warehouse.read("sample_quality", {"sample_id": context.partition_key, "scope": "sample"})
     failed = rows.loc[rows["status"] == "fail"]
     return outcome(
         [f"{row.metric} = {row.value:g} (fail {row.fail})" for row in failed.itertuples()],
@@ -120,34 +121,30 @@ def treated_samples_respond_alike(study: StudyResource) -> dg.AssetCheckResult:
     return outcome(silent.values(), severity=WARN, expected=rule, samples=len(response))
 
 
-def _against_identity(study: StudyResource, *, of_replicates: bool) -> tuple[list[str], int]:
-    """Rows of the identity table that warn or contradict, in words, and how many rows were looked at."""
-    rows = study.warehouse.read("sample_identity")
-    rows = rows.loc[(rows["rule"] == _REPLICATES) == of_replicates]
-    wrong = rows.loc[rows["status"].isin(["mismatch", "warn"])]
-    words = [f"{row.sample_id}, {row.rule}: {row.observed}, expected {row.expected}" for row in wrong.itertuples()]
-    return words, len(rows)
-
-
-@dg.asset_check(asset="sample_identity")
+@dg.asset_check(asset="sample_exploration")
 def replicates_correlate(study: StudyResource) -> dg.AssetCheckResult:
-    """Replicates of one line, treatment, dose and time are alike (Spearman, thresholds of the study)."""
-    offenders, rows = _against_identity(study, of_replicates=True)
-    return outcome(offenders, severity=WARN, expected="the thresholds of replicate_spearman", samples=rows)
+    """Replicates of one line, treatment, dose and time are alike (Spearman, threshold of the study)."""
+    rows = study.warehouse.read("sample_quality", {"metric": REPLICATE_SPEARMAN, "scope": "cohort"})
+    unlike = rows.loc[rows["status"] == "warn"]
+    return outcome(
+        [f"{row.sample_id}: {row.value:.3f} (warn {row.warn}); {row.source}" for row in unlike.itertuples()],
+        severity=WARN,
+        expected="the threshold of replicate_spearman",
+        samples=len(rows),
+    )
 
 
 @dg.asset_check(asset="sample_identity")
 def samples_are_what_the_sheet_says(study: StudyResource) -> dg.AssetCheckResult:
     """No sample looks like another line, arm or sample than the sheet says."""
-    offenders, rows = _against_identity(study, of_replicates=False)
-    return outcome(offenders, severity=WARN, expected="no identity rule is broken", checked=rows)
+    rows = study.warehouse.read("sample_identity")
+    wrong = rows.loc[rows["status"].isin(["mismatch", "warn"])]
+    words = [f"{row.sample_id}, {row.rule}: {row.observed}, expected {row.expected}" for row in wrong.itertuples()]
+    return outcome(words, severity=WARN, expected="no identity rule is broken", checked=len(rows))
 
 
 CHECKS = [
     gene_counts_are_not_negative,
-    gene_counts_cover_the_annotation,
-    featurecounts_agrees_with_star,
-    sample_passes_the_quality_gates,
     count_matrix_is_integer,
     no_sample_is_empty,
     every_sample_entered_the_count_matrix,
@@ -155,4 +152,9 @@ CHECKS = [
     treated_samples_respond_alike,
     replicates_correlate,
     samples_are_what_the_sheet_says,
+]
+SAMPLE_CHECKS = [
+    gene_counts_cover_the_annotation,
+    featurecounts_agrees_with_star,
+    sample_passes_the_quality_gates,
 ]

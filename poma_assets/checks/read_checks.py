@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from poma_assets.checks.grouping import grouped_check
 from poma_assets.checks.kept_files_checks import misplaced_files
 from poma_assets.checks.outcome import WARN, outcome
 from poma_assets.partitions import SAMPLES
@@ -56,7 +57,7 @@ def raw_read_files_are_in_place(context: dg.AssetCheckExecutionContext, study: S
     return outcome(wrong, expected="files exist with their recorded size", checked=files)
 
 
-@dg.asset_check(asset="trimmed_reads", partitions_def=SAMPLES)
+@grouped_check("trimmed_reads")
 def most_read_pairs_survive_trimming(
     context: dg.AssetCheckExecutionContext, study: StudyResource
 ) -> dg.AssetCheckResult:
@@ -78,13 +79,13 @@ def _by_stage(study: StudyResource, sample: str, stage: str, rule: str, column: 
     return outcome(offenders, severity=WARN, expected=rule, checked=len(rows))
 
 
-@dg.asset_check(asset="read_quality", partitions_def=SAMPLES)
+@grouped_check("read_quality")
 def most_raw_reads_are_above_q30(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """Most reads have a mean quality of 30 or more as sequenced."""
     return _by_stage(study, context.partition_key, "raw", f"q30_pct >= {MIN_Q30_PCT:g}", "q30_pct")
 
 
-@dg.asset_check(asset="trimmed_read_quality", partitions_def=SAMPLES)
+@grouped_check("trimmed_read_quality")
 def adapters_are_removed(context: dg.AssetCheckExecutionContext, study: StudyResource) -> dg.AssetCheckResult:
     """After trimming, next to no adapter is left at any position."""
     return _by_stage(study, context.partition_key, "trimmed", f"adapter_pct <= {MAX_ADAPTER_PCT:g}", "adapter_pct")
@@ -96,6 +97,8 @@ CHECKS = [
     designs_can_be_estimated,
     designs_are_sound,
     raw_read_files_are_in_place,
+]
+SAMPLE_CHECKS = [
     most_read_pairs_survive_trimming,
     most_raw_reads_are_above_q30,
     adapters_are_removed,

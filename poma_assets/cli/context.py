@@ -31,6 +31,7 @@ def _console(*, stderr: bool) -> Console:
 out = _console(stderr=False)
 err = _console(stderr=True)
 
+
 _DAGSTER_YAML = """\
 # Written by poma: run history of this study stays in this folder.
 telemetry:
@@ -42,6 +43,10 @@ concurrency:
     max_concurrent_runs: {runs}
   pools:
     default_limit: 1
+storage:
+  custom:
+    module: poma_assets.instance_storage
+    class: StudyInstanceStorage
 compute_logs:
   module: poma_assets.compute_logs
   class: StudyComputeLogManager

@@ -1,50 +1,87 @@
-"""The command line ``poma``: assembles the commands and turns typed errors into plain messages."""
+"""The entry point of ``poma``: what must happen before the commands are imported, and plain messages for errors.
+
+Nothing heavy may be imported at the top: every worker process imports this module again.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
 
-import typer
-from rich.markup import escape
+from poma_assets.up_to_date import is_up_to_date
 
-from poma_assets.cli import cleaning, development, gene_sets, inbox, notify, reference, results, running, service, start
-from poma_assets.cli.context import err
-from poma_assets.science.errors import PomaError
+DEBUG = "--debug"
+DEBUG_VARIABLE = "POMA_DEBUG"
 
-_HELP = """From myeloma RNA sequencing reads to defended answers about pomalidomide.
-
-Start with `poma demo` (a simulated study with planted truth), then `poma init DIR` for your own reads.
-"""
-
-app = typer.Typer(
-    help=_HELP,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    add_completion=True,
-)
-for module in (start, running, results, inbox, gene_sets, reference, cleaning, notify, service, development):
-    module.register(app)
-
-
-@app.callback()
-def _options(debug: bool = typer.Option(False, "--debug", help="Show Python tracebacks of errors.")) -> None:
-    if debug:
-        os.environ["POMA_DEBUG"] = "1"
+_LAUNCHING = ("run", "demo")
+_HELP_OPTIONS = ("-h", "--help")
+_WIDEST_HELP = 110
 
 
 def main() -> None:
     """Run the command line; exit 0 only if what was asked for succeeded, 2 for bad input."""
     warnings.simplefilter("ignore")
+    arguments = sys.argv[1:]
+    if DEBUG in arguments:
+        os.environ[DEBUG_VARIABLE] = "1"
+        arguments = [argument for argument in arguments if argument != DEBUG]
+    sys.excepthook = _tell_unexpected
+    if (study := _finished_study(arguments)) is not None:
+        report = study / "results" / "reports" / "study" / "study_report.html"
+        print("Everything is up to date; nothing ran.")
+        if report.is_file():
+            print(f"Report: {report}")
+        return
+    if arguments[:1] and arguments[0] in _LAUNCHING and not set(_HELP_OPTIONS) & set(arguments):
+        from poma_assets.worker_pool import prepare_workers
+
+        prepare_workers()
+    _run(arguments)
+
+
+def _run(arguments: list[str]) -> None:
+    from rich.markup import escape
+
+    from poma_assets.cli.app import command_line
+    from poma_assets.cli.context import err
+    from poma_assets.science.errors import PomaError
+
+    os.environ.setdefault("TERMINAL_WIDTH", str(min(shutil.get_terminal_size().columns, _WIDEST_HELP)))
     try:
-        app(prog_name="poma")
+        # Not through the Typer object: it would put its own hook in the place of ours.
+        command_line()(arguments, prog_name="poma")
     except PomaError as error:
-        if os.environ.get("POMA_DEBUG"):
+        if os.environ.get(DEBUG_VARIABLE):
             raise
         err.print(f"[bold red]error[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(error.exit_status)
+
+
+def _finished_study(arguments: Sequence[str]) -> Path | None:
+    """The study, if this is `poma run` of a whole study that is up to date and was not touched since."""
+    if list(arguments[:1]) != ["run"] or len(arguments) not in (1, 3) or list(arguments[1:2]) not in ([], ["--study"]):
+        return None
+    root = Path(arguments[2] if len(arguments) == 3 else ".").absolute()
+    return root if (root / "poma.yaml").is_file() and is_up_to_date(root / "results") else None
+
+
+def _tell_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one line what nobody foresaw; the interpreter then ends with exit status 1."""
+    if os.environ.get(DEBUG_VARIABLE):
+        sys.__excepthook__(kind, error, trace)
+        return
+    from rich.markup import escape
+
+    from poma_assets.cli.context import err
+
+    text = " ".join(str(error).split()) or "without a message"
+    err.print(f"[bold red]unexpected error[/] {escape(f'{kind.__name__}: {text}')}", soft_wrap=True)
+    err.print(f"This is a mistake of the program. The same command with {DEBUG} shows where it happened.")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,11 @@ from rich.table import Table
 from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
 from poma_assets.cli.verdicts import verdicts
 from poma_assets.science.errors import StorageError
+from poma_assets.science.spreadsheet_cells import harmless_frame
+
+_MOST_ROWS, _MOST_RECORDS = 200, 20
+_LEAST_TEXT = 8
+"""Texts that are shortened to less than this say nothing any more."""
 
 
 def register(app: typer.Typer) -> None:
@@ -33,12 +38,35 @@ def query(
     if as_json:
         print(frame.to_json(orient="records", indent=2, date_format="iso"))
     elif csv:
-        print(frame.to_csv(index=False), end="")
+        print(harmless_frame(frame).to_csv(index=False), end="")
     else:
         # Into a file or a pipe nothing is shortened.
         width = out.width if out.is_terminal else None
-        out.print(_query_table(frame.head(200), width), width=width or 10_000, crop=False)
-        out.print(f"{len(frame)} rows" + (" (the first 200 are shown)" if len(frame) > 200 else ""))
+        is_wide = width is not None and _least_width(frame.head(_MOST_ROWS)) > width
+        shown = frame.head(_MOST_RECORDS if is_wide else _MOST_ROWS)
+        out.print(_records(shown) if is_wide else _query_table(shown, width), width=width or 10_000, crop=False)
+        out.print(f"{len(frame)} rows" + (f" (the first {len(shown)} are shown)" if len(frame) > len(shown) else ""))
+
+
+def _least_width(frame: pd.DataFrame) -> int:
+    """Characters that a table needs at least: numbers whole, texts shortened."""
+    width = 0
+    for name, column in frame.items():
+        widths = [len(str(name)), *(len(_figure(value)) for value in column)]
+        width += 2 + (max(widths) if pd.api.types.is_numeric_dtype(column) else min(_LEAST_TEXT, max(widths)))
+    return width
+
+
+def _records(frame: pd.DataFrame) -> Table:
+    """One line for each value: for more columns than the terminal has room for."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", overflow="fold")
+    table.add_column(overflow="fold")
+    for row in frame.to_dict("records"):
+        for name, value in row.items():
+            table.add_row(escape(str(name)), escape(_figure(value)))
+        table.add_row()
+    return table
 
 
 def _query_table(frame: pd.DataFrame, width: int | None) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,12 +44,17 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def check(study: StudyOption = None) -> None:
-    """Validate sheet, contrasts, designs, reference and tools. Runs nothing."""
+def check(study: StudyOption = None, as_json: JsonOption = False) -> None:
+    """Validate sheet, contrasts, designs, reference and tools. Runs nothing.
+
+    Exit status: 0; 2 if something must be mended before a run.
+    """
     from poma_assets.preflight import check_study
 
     lines = check_study(open_study(study))
-    for line in lines:
+    if as_json:
+        print(json.dumps([asdict(line) for line in lines], indent=2))
+    for line in () if as_json else lines:
         out.print(f"{_MARKS[line.severity]} {escape(line.text)}", soft_wrap=True)
     if any(line.severity == "error" for line in lines):
         raise typer.Exit(2)
@@ -76,15 +82,17 @@ def run(
     study: StudyOption = None,
     samples: Annotated[str, typer.Option(help="Only these samples' steps, separated by commas.")] = "",
     jobs: Annotated[int, typer.Option(help="Samples at once; 0: as cores and memory allow.", min=0)] = 0,
-    until: Annotated[str, typer.Option(help=f"Stop after: {', '.join(_PHASES)}.")] = "reports",
+    until: Annotated[
+        str, typer.Option(help=f"Stop after: {', '.join(_PHASES)}.", autocompletion=lambda: list(_PHASES))
+    ] = "reports",
     htseq: Annotated[bool, typer.Option("--htseq", help="Count by htseq-count too.")] = False,
     leave_out: Annotated[str, typer.Option(help="Samples whose own steps are not tried, separated by commas.")] = "",
 ) -> None:
     """Run what is stale, as Dagster runs; what is up to date is reused."""
-    from poma_assets.preflight import require_sound
-
     if until not in _PHASES:
         raise InputError("--until is unknown", found=until, expected=", ".join(_PHASES))
+    from poma_assets.preflight import require_sound
+
     resource = open_study(study)
     wanted = _known_samples(resource, "--samples", samples) or None
     unwanted = _known_samples(resource, "--leave-out", leave_out)
@@ -166,7 +174,7 @@ def status(
     if as_json:
         print(json.dumps(state, indent=2, default=str))
         return
-    table = Table("sample", "steps done", "stale", "quality", "in the matrix", box=None, header_style="bold")
+    table = _state_table("sample", "steps done", "stale", "quality", "in the matrix")
     samples, told = state["samples"], len(state["samples"])
     if told > _MANY_SAMPLES and not show_all:
         samples = [row for row in samples if needs_attention(row)][:_MANY_SAMPLES]
@@ -175,7 +183,7 @@ def status(
     out.print(table)
     if len(samples) < told:
         out.print(f"{told - len(samples)} more samples; those that need attention come first. All of them: --all")
-    table = Table("contrast", "steps done", "stale", "verdicts", box=None, header_style="bold")
+    table = _state_table("contrast", "steps done", "stale", "verdicts")
     for row in state["contrasts"]:
         table.add_row(*(escape(str(row[key])) for key in ("contrast", "done", "stale", "verdicts")))
     out.print(table)
@@ -183,3 +191,11 @@ def status(
     out.print(f"Stale cohort assets and reports: {stale}")
     kinds = ", ".join(f"{kind} {size_text(size)}" for kind, size in state["disk"].items() if size)
     out.print(f"Disk: {size_text(state['disk_bytes'])} in {escape(state['results'])} ({kinds})", soft_wrap=True)
+
+
+def _state_table(*headings: str) -> Table:
+    """A table whose names are broken where the terminal is narrow, and never shortened."""
+    table = Table(box=None, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table

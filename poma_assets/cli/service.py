@@ -1,9 +1,12 @@
-"""Commands around the platform: the Dagster UI and the doctor."""
+"""Commands that run Dagster's own services over a study: the web page, and the daemon that keeps it up to date."""
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -20,14 +23,12 @@ if TYPE_CHECKING:
     from poma_assets.resources import StudyResource
 
 _END_WAIT_S = 10.0
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(ui)
     app.command()(watch)
-    app.command()(doctor)
 
 
 _Interval = Annotated[int, typer.Option("--every", help="Seconds between two looks at the study.", min=2)]
@@ -90,21 +91,60 @@ def ui(
     watched: Annotated[bool, typer.Option("--watch", help="Keep the study up to date, as `poma watch` does.")] = False,
 ) -> None:
     """Open the Dagster UI of the study (webserver and daemon); Ctrl-C ends both."""
-    if host not in _LOOPBACK and not public:
+    open_to_all = not _is_loopback(host)
+    if open_to_all and not public:
         raise InputError(
             "the Dagster UI has no login",
             found=f"--host {host}",
             expected="a loopback address",
             fix="Use an SSH tunnel, or say --public if you accept that everybody who reaches the port may run jobs.",
         )
-    if public:
+    _require_free_port(host, port)
+    if open_to_all:
         err.print("[bold yellow]warning[/] there is no login: everybody who reaches this port may run jobs")
     resource = _ready_study(study)
     if watched:
         os.environ.update(_watching(30))
-    out.print(f"Dagster UI of {escape(resource.study.config.name)}: http://{host}:{port} (Ctrl-C ends it)")
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    out.print(f"Dagster UI of {escape(resource.study.config.name)}: {address}", soft_wrap=True)
+    out.print("It answers within half a minute; Ctrl-C ends it. The run history stays in the study folder (.dagster).")
     argv = [sys.executable, "-m", "dagster", "dev", "-m", "poma_assets.definitions"]
     raise typer.Exit(_run_service([*argv, "--host", host, "--port", str(port), "--log-level", "warning"], resource))
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address; a name other than localhost may mean anything."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _require_free_port(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, before anything is started.
+
+    Raises
+    ------
+    InputError
+        The port is taken, or the address is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            raise InputError(
+                "the port is in use already" if taken else "the address cannot be listened on",
+                where=f"{host}:{port}",
+                found=None if taken else error.strerror,
+                fix=f"Is `poma ui` running already? Open it, or choose another port: --port {port + 1}"
+                if taken
+                else "Leave --host out, or name an address of this machine.",
+            ) from error
 
 
 def _end_with_children(pid: int) -> None:
@@ -123,24 +163,3 @@ def _end_with_children(pid: int) -> None:
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def doctor() -> None:
-    """Show the programs and packages that poma uses, and how to get what is missing."""
-    from importlib.metadata import version
-
-    from poma_assets.tools.versions import all_tool_versions
-
-    missing = False
-    for tool, text in all_tool_versions().items():
-        if text is None:
-            missing = True
-            err.print(f"[red]missing[/] {tool}")
-        else:
-            out.print(f"[green]ok[/]  {tool} {text}")
-    for package in ("dagster", "duckdb", "pydeseq2", "pyedger", "gseapy"):
-        out.print(f"[green]ok[/]  {package} {version(package)}")
-    if missing:
-        err.print("Debian/Ubuntu: sudo apt-get install rna-star fastqc subread fastp samtools")
-        err.print("conda: conda install -c conda-forge -c bioconda star fastqc subread fastp samtools")
-        raise typer.Exit(1)

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 import typer
@@ -15,10 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
-from poma_assets.resources import StudyResource
 from poma_assets.science.errors import InputError, StorageError
 from poma_assets.science.markers.change_causes import FIRST_JUDGED
 from poma_assets.science.tables import listing, near_miss
+
+if TYPE_CHECKING:
+    from poma_assets.resources import StudyResource
 
 UNMET_STATUS = 3
 """Exit status where the verdicts are not those that --expect and --fail-on ask for."""

@@ -20,6 +20,7 @@ from poma_assets.science.tables import (
     near_miss,
     read_delimited,
 )
+from poma_assets.science.unfilled import refuse_unfilled
 from poma_assets.science.yaml_text import compose, entries, position, scalar_text
 
 KINDS = ("drug_vs_vehicle", "resistant_vs_sensitive_at_vehicle", "drug_by_sensitivity_interaction", "other")
@@ -112,6 +113,7 @@ def _from_table(text: str, source: str) -> list[_Declared]:
             found=f"columns {listing(table.columns)}",
             expected="id, variable, reference, target and, where needed, blocking, subset, formula, contrast",
         )
+    refuse_unfilled(table, source=source, error=ContrastError)
     return [_Declared(row.line, dict(row.cells), f"{source}, line {row.line}, column") for row in table.rows]
 
 

@@ -25,17 +25,24 @@ Value = float | None | Literal["not_assessed"]
 Metric = Value | tuple[Value, str]
 """A value (None: not recorded), or a value and where it comes from."""
 
-QUALITY_COLUMNS: Final = ("sample_id", "metric", "value", "warn", "fail", "status", "source")
+QUALITY_COLUMNS: Final = ("sample_id", "metric", "value", "warn", "fail", "status", "source", "scope")
 INCLUSION_COLUMNS: Final = ("sample_id", "included", "reason")
 OVERRIDE_COLUMNS: Final = ("sample", "metric", "decision", "reason", "who", "date")
 ANY_METRIC: Final = "all"
 IDENTITY_METRIC: Final = "identity"
 IDENTITY_TABLE: Final = "sample_identity"
 IDENTITY_RULES: Final = (
-    *("light_chain", "heavy_chain", "translocation_outlier", "sex", "lineage", "parent_identity"),
+    *("light_chain", "heavy_chain", "translocation_outlier", "lineage", "parent_identity"),
     *("replicate_group", "swap", "near_duplicate"),
 )
-"""Rules of the table sample_identity beside ``replicate_spearman``, which is a quality metric too."""
+"""Rules of the table sample_identity."""
+Y_LINKED: Final = "y_linked_in_female_line"
+REPLICATE_SPEARMAN: Final = "replicate_spearman"
+
+Scope = Literal["sample", "cohort"]
+"""What a metric is computed of: the sample alone, or all samples of the count matrix."""
+COHORT_METRICS: Final = (REPLICATE_SPEARMAN,)
+"""Metrics of the scope ``cohort``. They can only warn: who enters the matrix is decided before they are known."""
 
 SOURCES: Final = {
     "rna_integrity_number": "samples",
@@ -49,9 +56,9 @@ SOURCES: Final = {
     "mitochondrial_pct": "gene_counts",
     "duplication_pct": "read_quality",
     "genes_detected": "gene_counts",
-    "replicate_spearman": "sample_identity",
+    REPLICATE_SPEARMAN: "sample_distances",
     "strandedness": "strandedness",
-    "y_linked_in_female_line": "sample_identity",
+    Y_LINKED: "gene_counts",
 }
 MEASURED_BY_PEOPLE: Final = ("rna_integrity_number", "a260_a280")
 TRUE_WORDS: Final = ("present", "disagrees with the sheet")
@@ -65,7 +72,7 @@ PROFILES: Final[Mapping[str, Mapping[str, tuple[str | None, str | None]]]] = {
         "read_pairs": ("<1000", "<100"),
         "genes_detected": (None, None),
         "duplication_pct": (None, None),
-        "replicate_spearman": ("<0.8", None),
+        REPLICATE_SPEARMAN: ("<0.8", None),
     },
 }
 """What a profile changes in the table of thresholds: metric -> (warn, fail); None is no rule."""
@@ -139,13 +146,20 @@ def read_rule(rule: str | None, *, where: str) -> Callable[[float], bool] | None
     )
 
 
+def scope_of(metric: str) -> Scope:
+    """Say whether a metric is computed of the sample alone or of the cohort."""
+    return "cohort" if metric in COHORT_METRICS else "sample"
+
+
 def evaluate_quality(
     sample_id: str,
     metrics: Mapping[str, Metric],
     thresholds: Thresholds,
     overrides: Mapping[str, Mapping[str, str | None]] | None = None,
+    *,
+    scope: Scope = "sample",
 ) -> pd.DataFrame:
-    """Compare a sample's metrics with the thresholds.
+    """Compare a sample's metrics of one scope with the thresholds.
 
     Parameters
     ----------
@@ -158,11 +172,13 @@ def evaluate_quality(
     overrides
         The user's rules: metric -> {"warn": rule, "fail": rule}. None leaves the rule as it is, an empty
         text removes it.
+    scope
+        Which metrics are judged; those of the other scope are not looked at.
 
     Returns
     -------
     pandas.DataFrame
-        Columns `QUALITY_COLUMNS`, one row per metric. A value without any rule reads ``not_assessed``.
+        Columns `QUALITY_COLUMNS`, one row per metric of the scope. A value without any rule reads ``not_assessed``.
 
     Raises
     ------
@@ -181,7 +197,9 @@ def evaluate_quality(
                 fix=f"Is {alike!r} meant?" if alike else None,
             )
     rows = [
-        _evaluate(sample_id, metric, metrics, rules_in_force(metric, thresholds, overrides or {})) for metric in known
+        _evaluate(sample_id, metric, metrics, rules_in_force(metric, thresholds, overrides or {}))
+        for metric in known
+        if scope_of(metric) == scope
     ]
     return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))
 
@@ -217,7 +235,7 @@ def _evaluate(
             status = "warn"
         else:
             status = "pass" if warns or fails else "not_assessed"
-    return sample_id, metric, number, warn, fail, status, source
+    return sample_id, metric, number, warn, fail, status, source, scope_of(metric)
 
 
 def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
@@ -278,8 +296,9 @@ def decide_inclusion(
     """Decide which samples enter the count matrix.
 
     A failed metric keeps a sample out unless an override includes it (for that metric, or for ``all``). An
-    override ``exclude`` keeps it out whatever its metrics. A sample without quality rows is left out: its
-    steps did not succeed.
+    override ``exclude`` keeps it out whatever its metrics. A sample without quality rows of its own is left out:
+    its steps did not succeed. Rows of the scope ``cohort`` are computed of the samples that entered, and decide
+    nothing.
 
     Parameters
     ----------
@@ -312,18 +331,19 @@ def decide_inclusion(
                 fix=f"Is {alike!r} meant?" if alike else None,
             )
     rows = []
+    by_sample = dict(list(sample_quality[sample_quality["scope"] != "cohort"].groupby("sample_id")))
     for sample in sample_ids:
         own = [{str(k): str(v) for k, v in row.items()} for row in decisions if row["sample"] == sample]
-        included, reason = _decide(sample_quality[sample_quality["sample_id"] == sample], own)
+        included, reason = _decide(by_sample.get(sample), own)
         rows.append((sample, included, reason))
     return pd.DataFrame(rows, columns=list(INCLUSION_COLUMNS))
 
 
-def _decide(quality: pd.DataFrame, own: Sequence[Mapping[str, str]]) -> tuple[bool, str | None]:
+def _decide(quality: pd.DataFrame | None, own: Sequence[Mapping[str, str]]) -> tuple[bool, str | None]:
     excluded = [row for row in own if row["decision"] == "exclude"]
     if excluded:
         return False, "; ".join(f"excluded ({row['metric']}) {_signature(row)}" for row in excluded)
-    if quality.empty:
+    if quality is None:
         return False, "its steps up to sample_quality did not succeed"
     lifted = {row["metric"]: row for row in own}
     failures, remarks = [], []
@@ -331,7 +351,7 @@ def _decide(quality: pd.DataFrame, own: Sequence[Mapping[str, str]]) -> tuple[bo
         index=False
     ):
         words = f"{metric} {float(value):g} fails ({rule})"
-        override = lifted.get(metric) or lifted.get(ANY_METRIC)
+        override = next((lifted[name] for name in lifted_by(metric) if name in lifted), None)
         if override is None:
             failures.append(words)
         else:
@@ -339,6 +359,14 @@ def _decide(quality: pd.DataFrame, own: Sequence[Mapping[str, str]]) -> tuple[bo
     if failures:
         return False, "; ".join(failures)
     return True, "; ".join(remarks) or None
+
+
+def lifted_by(metric: str) -> tuple[str, ...]:
+    """Name what an override ``include`` may say to lift the failure of a metric, the nearest first.
+
+    Who vouches for the identity of a sample vouches for its sex, too.
+    """
+    return (metric, IDENTITY_METRIC, ANY_METRIC) if metric == Y_LINKED else (metric, ANY_METRIC)
 
 
 def _signature(row: Mapping[str, str]) -> str:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import yaml
 
 from poma_assets.science.errors import ConfigError
+from poma_assets.science.unfilled import FILL_IN
 from poma_assets.science.yaml_text import Entry, compose, entries, scalar_text
-
-UNNAMED = "FILL IN"
-"""What ``poma init`` writes where no file was named."""
 
 _SOURCE = "poma.yaml"
 _KEYS = ("genome", "annotation")
@@ -31,7 +29,7 @@ def names_reference(text: str) -> bool:
         It is no YAML.
     """
     given = _given(_section(text))
-    return any(not value.startswith(UNNAMED) for value in given.values())
+    return any(not value.startswith(FILL_IN) for value in given.values())
 
 
 def with_reference(text: str, genome: str, annotation: str) -> str:
@@ -61,7 +59,7 @@ def with_reference(text: str, genome: str, annotation: str) -> str:
 
 
 def _added(lines: list[str], entry: Entry | None, pairs: list[str]) -> str | None:
-    """The lines with these two added, in the place of those that `UNNAMED` stands in; None if there is no place."""
+    """The lines with these two added, in the place of those that `FILL_IN` stands in; None if there is no place."""
     if entry is None:
         return "\n".join([*lines, "reference:", *(f"  {pair}" for pair in pairs)]) + "\n"
     indent, unnamed, node = "  ", list[int](), entry.value

@@ -28,6 +28,7 @@ from poma_assets.science.tables import (
     near_miss,
     read_delimited,
 )
+from poma_assets.science.unfilled import refuse_unfilled
 
 STRANDEDNESS = ("auto", "forward", "reverse", "unstranded")
 SENSITIVITY = ("sensitive", "resistant", "unknown")
@@ -105,6 +106,7 @@ def parse_sample_sheet(text: str, *, source: str, files_required: bool = True) -
             where=source,
             expected="one row for each sample or lane below the header",
         )
+    refuse_unfilled(table, source=source, error=SampleSheetError)
     lanes: dict[str, list[Row]] = {}
     for row in table.rows:
         _check_row(row, table.columns, source, files_required)

@@ -110,6 +110,11 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
+def left_by_a_killed_writer(path: Path) -> tuple[Path, Path]:
+    """The files that lie beside the database only while somebody writes, or after one that was killed."""
+    return log_path(path), rollback_journal.journal_path(path)
+
+
 @contextmanager
 def _undone_if_killed(path: Path, timeout_s: float, on_wait: OnWait | None) -> Iterator[Connection]:
     """Connect for one transaction; one that is cut off is undone here, by the next writer, or by the next reader."""
@@ -139,7 +144,7 @@ def _metadata_blocks(connection: Connection) -> list[int]:
 
 
 def _is_recoverable(path: Path) -> bool:
-    left = log_path(path).exists() or rollback_journal.is_left(path)
+    left = any(file.exists() for file in left_by_a_killed_writer(path))
     return left and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 

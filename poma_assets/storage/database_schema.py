@@ -48,6 +48,12 @@ def show_as_declared(connection: Connection, tables: Iterable[Table]) -> None:
             connection.execute(f'CREATE OR REPLACE TEMP VIEW "{table.name}" AS SELECT *, {nulls} FROM {stored}')
 
 
+def is_complete(connection: Connection) -> bool:
+    """Whether every declared table is there with all its declared columns."""
+    present = _columns(connection)
+    return all(name in present and not missing_columns(table, present[name]) for name, table in TABLES.items())
+
+
 def missing_columns(table: Table, present: Mapping[str, str]) -> list[Column]:
     """Declared columns that are not among those present (name -> type)."""
     return [column for column in table.columns if column.name not in present]

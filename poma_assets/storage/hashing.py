@@ -119,10 +119,13 @@ class HashCache:
         self.path = path
         self._known: dict[str, tuple[str, str]] = {}
         self._read_all: bool | None = None
+        self.looked_at: set[Path] = set()
+        """The files whose hash was asked for."""
 
     def sha256(self, path: Path) -> str:
         """SHA-256 of a file, from the cache if the file has not been touched since."""
         path = path.absolute()
+        self.looked_at.add(path)
         identity = file_identity(path)
         remembered = self._recall(str(path), identity)
         if remembered is not None and remembered[0] == identity:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from poma_assets.storage.connection import Connection
+from poma_assets.storage.schema import TABLES
 
 _TOP_GENES = 50
 
@@ -80,6 +83,21 @@ _VIEWS: dict[str, tuple[str, str]] = {
 }
 
 
+VIEW_COMMENTS = {name: comment for name, (comment, _) in _VIEWS.items()}
+"""View -> what it shows."""
+
+_OWN_COLUMNS = {
+    "rank": "place of the gene by p value, from 1",
+    "stands": "whether this is the verdict of now",
+    "run_path": "page of the run in the Dagster UI",
+    "strandedness_used": "strandedness that the counters were given",
+    "quality_failures": "quality metrics that failed",
+    "quality_warnings": "quality metrics with a warning",
+    "inclusion_reason": "why the sample stayed out of the count matrix, or by whose override it entered",
+}
+"""Columns of views that no table has."""
+
+
 def create_views(connection: Connection, *, temporary: bool = False) -> None:
     """Make the views in a database that has the declared tables: with their comments, or for this connection only."""
     for name, (comment, sql) in _VIEWS.items():
@@ -87,4 +105,19 @@ def create_views(connection: Connection, *, temporary: bool = False) -> None:
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
             continue
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
-        connection.execute(f"COMMENT ON VIEW {name} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+        connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(comment)}")
+        for column in connection.execute(f"SELECT * FROM {name} LIMIT 0").description or ():
+            text = _column_comment(column[0], sql)
+            connection.execute(f'COMMENT ON COLUMN {name}."{column[0]}" IS {_quoted(text)}')
+
+
+def _column_comment(column: str, sql: str) -> str:
+    """What a column means: as declared in the table of the view that has it."""
+    if column in _OWN_COLUMNS:
+        return _OWN_COLUMNS[column]
+    tables = [TABLES[word] for word in re.findall(r"(?:FROM|JOIN) (\w+)", sql)]
+    return next(declared.comment for table in tables for declared in table.columns if declared.name == column)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

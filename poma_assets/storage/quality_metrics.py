@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
+from poma_assets.science.markers.sex import y_linked_in_female_line
+from poma_assets.science.quality_gates import Y_LINKED
 from poma_assets.storage.warehouse import Warehouse
 
 MITOCHONDRIAL_CONTIGS = ("MT", "chrM", "chrMT", "M", "mitochondrion_genome")
 RIBOSOMAL_BIOTYPES = ("rRNA", "Mt_rRNA", "rRNA_pseudogene")
 
-Metrics = dict[str, tuple[float | None, str]]
-"""Metric -> (value or None when not recorded or not assessed, source)."""
+Metrics = dict[str, tuple[float | Literal["not_assessed"] | None, str]]
+"""Metric -> (value; None when not recorded; or not assessed, source)."""
 
 
 def sample_metrics(
-    warehouse: Warehouse, sample: str, row: Mapping[str, Any], given_counts: pd.Series | None = None
+    warehouse: Warehouse,
+    sample: str,
+    row: Mapping[str, Any],
+    given_counts: pd.Series | None = None,
+    *,
+    lines: pd.DataFrame,
+    identity_genes: pd.DataFrame,
 ) -> Metrics:
-    """Gather the metrics of a sample.
+    """Gather the metrics of a sample that its own artefacts give.
 
     Parameters
     ----------
@@ -27,6 +35,8 @@ def sample_metrics(
         The sample's row of the table ``samples``.
     given_counts
         Counts by gene id where the study begins at a matrix; otherwise those of the table ``gene_counts``.
+    lines, identity_genes
+        Known cell lines, and the genes that tell them apart, as for `identity.sample_identity`.
 
     Returns
     -------
@@ -59,7 +69,12 @@ def sample_metrics(
             "alignment_quality",
         )
     metrics.update(_assignment_metric(warehouse, where))
-    metrics.update(_count_metrics(warehouse, _counts(warehouse, where) if given_counts is None else given_counts))
+    counts = _counts(warehouse, where) if given_counts is None else given_counts
+    genes = warehouse.read("genes", columns=["gene_id", "gene_name", "chromosome", "biotype"])
+    metrics.update(_count_metrics(counts, genes))
+    if counts.sum() > 0:
+        value, words = y_linked_in_female_line(counts, row, genes, lines, identity_genes)
+        metrics[Y_LINKED] = (value, f"gene_counts: {words}")
     metrics.update(_strandedness_metric(warehouse, where))
     return metrics
 
@@ -81,13 +96,12 @@ def _counts(warehouse: Warehouse, where: Mapping[str, str]) -> pd.Series:
     return rows.loc[rows["counter"] != "htseq"].set_index("gene_id")["count"]
 
 
-def _count_metrics(warehouse: Warehouse, counts: pd.Series) -> Metrics:
+def _count_metrics(counts: pd.Series, genes: pd.DataFrame) -> Metrics:
     metrics: Metrics = {}
     total = float(counts.sum())
     if not total:
         return metrics
     metrics["genes_detected"] = (float((counts / total * 1e6 >= 1).sum()), "gene_counts, CPM >= 1")
-    genes = warehouse.read("genes", columns=["gene_id", "chromosome", "biotype"])
     for metric, chosen in (
         ("mitochondrial_pct", genes["chromosome"].isin(MITOCHONDRIAL_CONTIGS)),
         ("rrna_pct", genes["biotype"].isin(RIBOSOMAL_BIOTYPES)),

@@ -61,12 +61,12 @@ def check_frame(table: Table, frame: pd.DataFrame, partition: Mapping[str, str])
             found=found,
             expected=", ".join(table.column_names),
         )
-    if set(partition) != set(table.replace_by):
+    if set(partition) not in (set(table.replace_by), set(table.replace_together or table.replace_by)):
         raise StorageError(
             "a partition is not named by the table's own columns",
             where=where,
             found=", ".join(sorted(partition)) or "none",
-            expected=", ".join(table.replace_by) or "none",
+            expected=" or ".join(filter(None, map(", ".join, (table.replace_by, table.replace_together)))) or "none",
         )
     for column, value in partition.items():
         others = frame.loc[~frame[column].eq(value).fillna(False).to_numpy(dtype=bool), column]
@@ -83,17 +83,19 @@ def replace_rows(connection: Connection, table: Table, frame: pd.DataFrame, part
     """Within the open transaction: delete the rows of the partition and insert the frame.
 
     A table without ``replace_by`` columns is emptied first. A row that is NULL in a ``replace_by`` column after the
-    first is older than that column (no frame may hold such a row): it belongs to every partition of its first column.
+    first is older than that column (no frame may hold such a row): it belongs to every partition of its first column,
+    and to no write of ``replace_together`` columns.
 
     Raises
     ------
     StorageError
         If a value does not fit its declared type; the caller's transaction must then be given up.
     """
-    conditions = [f'"{column}" = ?' for column in table.replace_by[:1]]
-    conditions += [f'("{column}" = ? OR "{column}" IS NULL)' for column in table.replace_by[1:]]
+    named = [column for column in table.replace_by if column in partition]
+    conditions = [f'"{column}" = ?' for column in named[:1]]
+    conditions += [f'("{column}" = ? OR "{column}" IS NULL)' for column in named[1:]]
     condition = " AND ".join(conditions) or "true"
-    values = [partition[column] for column in table.replace_by]
+    values = [partition[column] for column in named]
     connection.execute(f'DELETE FROM "{table.name}" WHERE {condition}', values)
     insert_rows(connection, table, frame)
 

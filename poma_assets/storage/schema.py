@@ -20,8 +20,7 @@ from poma_assets.storage.table_declaration import (
 
 _CONTRAST_KINDS = "drug_vs_vehicle, resistant_vs_sensitive_at_vehicle, drug_by_sensitivity_interaction or other"
 _IDENTITY_RULES = (
-    "light_chain, heavy_chain, translocation_outlier, sex, lineage, parent_identity, replicate_group, swap, "
-    "near_duplicate or replicate_spearman"
+    "light_chain, heavy_chain, translocation_outlier, lineage, parent_identity, replicate_group, swap or near_duplicate"
 )
 
 _STUDY_AND_SAMPLE_TABLES = (
@@ -250,8 +249,10 @@ _STUDY_AND_SAMPLE_TABLES = (
         warn VARCHAR warning rule
         fail VARCHAR failure rule
         status VARCHAR pass, warn, fail, not_recorded or not_assessed
-        source VARCHAR artefact or table that it comes from""",
-        ("sample_id",),
+        source VARCHAR artefact or table that it comes from, with figures where there are several
+        scope VARCHAR sample: decides who enters the matrix; cohort: compared with the samples there, only warns""",
+        ("sample_id", "scope"),
+        replace_together=("scope",),
     ),
     make_table(
         "sample_identity",

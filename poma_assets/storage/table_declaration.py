@@ -26,6 +26,8 @@ class Table:
     comment: str
     columns: tuple[Column, ...]
     replace_by: tuple[str, ...] = ()
+    replace_together: tuple[str, ...] = ()
+    """Some of `replace_by`: a write that names these alone replaces the rows of all samples or contrasts at once."""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -33,7 +35,13 @@ class Table:
         return tuple(column.name for column in self.columns)
 
 
-def make_table(name: str, comment: str, columns: str, replace_by: tuple[str, ...] = ()) -> Table:
+def make_table(
+    name: str,
+    comment: str,
+    columns: str,
+    replace_by: tuple[str, ...] = (),
+    replace_together: tuple[str, ...] = (),
+) -> Table:
     """Declare a table from ``name TYPE comment`` lines; TYPE is one word."""
     fields = (line.strip().split(maxsplit=2) for line in columns.strip().splitlines())
-    return Table(name, comment, tuple(Column(*field) for field in fields), replace_by)
+    return Table(name, comment, tuple(Column(*field) for field in fields), replace_by, replace_together)

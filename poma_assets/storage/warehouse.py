@@ -7,8 +7,8 @@ of a side file; a write is one transaction, so that a killed process leaves the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import pandas as pd
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.artefacts import FileKey, absolute_path, artefact_rows, exchange_files
 from poma_assets.storage.connection import Connection, is_in_memory, reading, writing
-from poma_assets.storage.database_schema import ensure_tables, show_as_declared
+from poma_assets.storage.database_schema import ensure_tables, is_complete, show_as_declared
 from poma_assets.storage.hashing import HashCache
 from poma_assets.storage.lock import OnWait
 from poma_assets.storage.matrices import fetch_matrix
@@ -50,6 +50,8 @@ class Warehouse:
         self.lock_timeout_s = lock_timeout_s
         self.on_wait = on_wait
         self.hashes = HashCache(path.with_name(".hashes"))
+        self._held: Connection | None = None
+        self._complete_inode: int | None = None
 
     def write(
         self,
@@ -77,7 +79,8 @@ class Warehouse:
         fingerprint, data_version, inputs, run_id
             Kept in the table ``steps``; ``inputs`` as JSON.
         partition_values
-            Table -> value of each of its ``replace_by`` columns. A table without any is replaced as a whole.
+            Table -> value of each of its ``replace_by`` columns, or of its ``replace_together`` columns for the rows
+            of all samples or contrasts. A table without any is replaced as a whole.
 
         Raises
         ------
@@ -99,7 +102,7 @@ class Warehouse:
         replacements += [(TABLES["artefacts"], artefacts, own), (TABLES["steps"], step, own)]
         with self._writing(f"storing {asset} {partition}".rstrip()) as connection:
             connection.begin()
-            ensure_tables(connection, self.path)
+            self._ensure_tables(connection)
             for table, frame, values in replacements:
                 replace_rows(connection, table, frame, values)
             connection.commit()
@@ -135,7 +138,7 @@ class Warehouse:
         order = ", ".join(f'"{name}"' for name in declared.column_names)
         sql = f'SELECT {selected} FROM "{table}" WHERE {condition}' + (f" ORDER BY {order}" if ordered else "")
         with self._reading(f"reading {table}") as connection:
-            show_as_declared(connection, [declared])
+            self._show_as_declared(connection, [declared])
             return connection.execute(sql, values).df()
 
     def read_matrix(
@@ -175,7 +178,7 @@ class Warehouse:
         condition, values = _condition(declared, where)
         check_columns(declared, (row, column, value))
         with self._reading(f"reading a matrix from {table}") as connection:
-            show_as_declared(connection, [declared])
+            self._show_as_declared(connection, [declared])
             return fetch_matrix(connection, declared, row, column, value, condition, values, fill)
 
     def files(self, asset: str, partition: str, study_root: Path) -> dict[str, Path]:
@@ -216,7 +219,7 @@ class Warehouse:
         added = pd.concat(rows) if rows else pd.DataFrame()
         with self._writing("dropping files") as connection:
             connection.begin()
-            ensure_tables(connection, self.path)
+            self._ensure_tables(connection)
             exchange_files(connection, dropped, added)
             connection.commit()
 
@@ -254,7 +257,7 @@ class Warehouse:
         deletions += [("artefacts", "partition"), ("steps", "partition")]
         with self._writing(f"forgetting {partition}") as connection:
             connection.begin()
-            ensure_tables(connection, self.path)
+            self._ensure_tables(connection)
             for name, column in deletions:
                 only = asset is not None
                 sql = f'DELETE FROM "{name}" WHERE "{column}" = ?' + (" AND asset = ?" if only else "")
@@ -274,20 +277,57 @@ class Warehouse:
         with self._reading("a query") as connection:
             if is_in_memory(connection):
                 ensure_tables(connection, self.path)
-            show_as_declared(connection, TABLES.values())
+            self._show_as_declared(connection, TABLES.values())
             create_views(connection, temporary=True)
             connection.execute("SET enable_external_access = false")
             statements = connection.extract_statements(sql)
-            if len(statements) != 1:
+            # DuckDB makes two statements without a text of one PIVOT.
+            is_pivot = len(statements) == 2 and not any(statement.query for statement in statements)
+            if len(statements) != 1 and not is_pivot:
                 raise StorageError(
                     "a query is one SQL statement",
                     found=f"{len(statements)} statements",
                     fix='For example "SHOW TABLES".',
                 )
-            return connection.execute(statements[0], list(parameters)).df()
+            return connection.execute(sql if is_pivot else statements[0], list(parameters)).df()
 
-    def _reading(self, describe: str) -> AbstractContextManager[Connection]:
-        return reading(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait)
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Read over one connection within the block: many small tables cost little more than one. Write nothing there.
+
+        Writers wait until the block ends, so nothing slow belongs into it.
+        """
+        with self._reading("reading several tables") as connection:
+            self._held = connection
+            try:
+                yield
+            finally:
+                self._held = None
+
+    @contextmanager
+    def _reading(self, describe: str) -> Iterator[Connection]:
+        if self._held is not None:
+            yield self._held
+            return
+        with reading(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait) as connection:
+            yield connection
+
+    def _ensure_tables(self, connection: Connection) -> None:
+        if not self._is_known_complete(connection):
+            ensure_tables(connection, self.path)
+
+    def _show_as_declared(self, connection: Connection, tables: Iterable[Table]) -> None:
+        if not self._is_known_complete(connection):
+            show_as_declared(connection, tables)
+
+    def _is_known_complete(self, connection: Connection) -> bool:
+        """Whether all tables are there. Asked once for a file: nobody takes a table or column away."""
+        if is_in_memory(connection):
+            return False
+        inode = self.path.stat().st_ino
+        if self._complete_inode != inode and is_complete(connection):
+            self._complete_inode = inode
+        return self._complete_inode == inode
 
     def _writing(self, describe: str) -> AbstractContextManager[Connection]:
         prepare = partial(ensure_tables, path=self.path)

@@ -171,7 +171,7 @@ def require_tool(program: str) -> Path:
             return beside
     found = shutil.which(program)
     if found is None:
-        raise ToolMissingError(f"the program {program} is not installed", fix=_how_to_install(program))
+        raise ToolMissingError(f"the program {program} is not installed", fix=how_to_install(program))
     return Path(found)
 
 
@@ -192,7 +192,8 @@ def no_output_error(tool: str, what: str, folder: Path, log_path: Path) -> ToolE
     return ToolError(f"{tool} left no {what}", where=str(folder), fix=f"See {log_path}.")
 
 
-def _how_to_install(program: str) -> str:
+def how_to_install(program: str) -> str:
+    """The line that installs a program, in a sentence."""
     if program in _PYTHON_PACKAGES:
         return f"Install it with 'python -m pip install {_PYTHON_PACKAGES[program]}' in the environment of poma."
     if program not in _PACKAGES:
@@ -210,7 +211,7 @@ def _start_error(error: OSError, tool: str, program: str, log_path: Path) -> Pom
     if error.filename == program and isinstance(error, FileNotFoundError):
         return ToolMissingError(
             f"the program {program} is not there or its interpreter is not",
-            fix=_how_to_install(Path(program).name),
+            fix=how_to_install(Path(program).name),
         )
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return StorageError(

@@ -15,8 +15,8 @@ import pytest
 from loopback_server import content, loopback, status
 from typer.testing import CliRunner
 
+from poma_assets.cli.app import app
 from poma_assets.cli.gene_sets import _configuration_line
-from poma_assets.cli.main import app
 from poma_assets.science.errors import GeneSetError, InputError
 from poma_assets.tools import gene_set_services
 

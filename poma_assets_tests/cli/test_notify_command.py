@@ -8,7 +8,7 @@ import pytest
 from loopback_server import loopback, status
 from typer.testing import CliRunner
 
-from poma_assets.cli.main import app
+from poma_assets.cli.app import app
 from poma_assets.science.errors import ConfigError
 
 

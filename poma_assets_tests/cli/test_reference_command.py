@@ -12,7 +12,7 @@ import yaml
 from loopback_server import content, loopback, status
 from typer.testing import CliRunner
 
-from poma_assets.cli.main import app
+from poma_assets.cli.app import app
 from poma_assets.science.errors import ConfigError, InputError, ReferenceFilesError
 from poma_assets.tools import download as download_module
 from poma_assets.tools.download import DownloadError

@@ -54,6 +54,7 @@ def make_sample_tables(samples: pd.DataFrame) -> dict[str, pd.DataFrame]:
                     "fail": fail,
                     "status": status if value is not None else "not_recorded",
                     "source": "alignment_quality",
+                    "scope": "sample",
                 }
                 for sample, status in zip(ids, statuses, strict=True)
                 for metric, warn, fail, value in metrics

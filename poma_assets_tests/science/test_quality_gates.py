@@ -6,6 +6,7 @@ import pytest
 from poma_assets.science.errors import ConfigError, InputError
 from poma_assets.science.markers.identity import RULES
 from poma_assets.science.quality_gates import (
+    COHORT_METRICS,
     IDENTITY_RULES,
     INCLUSION_COLUMNS,
     NOT_ASSESSED,
@@ -33,7 +34,6 @@ GOOD = {
     "mitochondrial_pct": 5.0,
     "duplication_pct": 40.0,
     "genes_detected": 13000.0,
-    "replicate_spearman": 0.97,
     "strandedness": 0.0,
     "y_linked_in_female_line": 0.0,
 }
@@ -45,8 +45,8 @@ def thresholds():
     return parse_thresholds(SHIPPED.read_text(), source=SHIPPED.name, profile="human_poly_a")
 
 
-def status(thresholds, overrides=None, **metrics):
-    frame = evaluate_quality("S1", GOOD | metrics, thresholds, overrides)
+def status(thresholds, overrides=None, *, scope="sample", **metrics):
+    frame = evaluate_quality("S1", GOOD | metrics, thresholds, overrides, scope=scope)
     return frame.set_index("metric")["status"]
 
 
@@ -57,9 +57,10 @@ def test_columns_are_those_of_the_warehouse(thresholds):
 
 
 def test_a_good_sample_passes_every_shipped_threshold(thresholds):
-    found = status(thresholds)
-    assert len(found) == 14
-    assert set(found) == {"pass"}
+    of_sample, of_cohort = status(thresholds), status(thresholds, scope="cohort", replicate_spearman=0.97)
+    assert {*of_sample, *of_cohort} == {"pass"}
+    assert list(of_cohort.index) == list(COHORT_METRICS)
+    assert sorted([*of_sample.index, *of_cohort.index]) == sorted(thresholds.rules)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,6 @@ def test_a_good_sample_passes_every_shipped_threshold(thresholds):
         ("rrna_pct", 5.1, "warn"),
         ("mitochondrial_pct", 31.0, "fail"),
         ("duplication_pct", 99.0, "warn"),
-        ("replicate_spearman", 0.85, "warn"),
         ("strandedness", 1.0, "warn"),
         ("y_linked_in_female_line", 1.0, "fail"),
         ("genes_detected", 8999.0, "fail"),
@@ -87,6 +87,22 @@ def test_a_good_sample_passes_every_shipped_threshold(thresholds):
 )
 def test_shipped_thresholds(thresholds, metric, value, expected):
     assert status(thresholds, **{metric: value})[metric] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "own", "expected"),
+    [
+        (0.9, None, "pass"),
+        (0.899, None, "warn"),
+        (0.1, None, "warn"),  # never a failure
+        (0.899, {"replicate_spearman": {"warn": "<0.8", "fail": None}}, "pass"),
+        (0.899, {"replicate_spearman": {"warn": "", "fail": None}}, "not_assessed"),
+        (NOT_ASSESSED, None, "not_assessed"),
+    ],
+)
+def test_replicates_are_judged_in_the_cohort_and_only_warn(thresholds, value, own, expected):
+    assert status(thresholds, own, scope="cohort", replicate_spearman=value)["replicate_spearman"] == expected
+    assert "replicate_spearman" not in status(thresholds, own, replicate_spearman=value)
 
 
 @pytest.mark.parametrize("metric", ["rna_integrity_number", "a260_a280"])
@@ -174,7 +190,7 @@ def test_unknown_profile_and_doubled_metric_are_refused():
 
 def quality(**statuses):
     rows = [
-        (sample, "q30_pct", 60.0, "<80", "<70", status, "t")
+        (sample, "q30_pct", 60.0, "<80", "<70", status, "t", "sample")
         for sample, found in statuses.items()
         for status in found.split()
     ]
@@ -227,6 +243,33 @@ def test_a_sample_whose_steps_failed_is_left_out():
     assert decide(quality(S1="pass"))["S2"] == (False, "its steps up to sample_quality did not succeed")
 
 
+def test_what_is_compared_with_others_decides_nothing():
+    of_cohort = quality(S1="fail", S2="not_assessed").assign(scope="cohort")
+    both = pd.concat([quality(S1="pass"), of_cohort])
+    found = decide(both)
+    assert found["S1"] == (True, None)
+    assert found["S2"] == (False, "its steps up to sample_quality did not succeed")
+
+
+def test_rows_older_than_the_scope_are_the_samples_own():
+    assert not decide(quality(S1="fail", S2="pass").assign(scope=None))["S1"][0]
+
+
+@pytest.mark.parametrize("metric", ["y_linked_in_female_line", "identity", "sample_identity", "all"])
+def test_who_vouches_for_the_identity_of_a_sample_vouches_for_its_sex(metric):
+    rows = quality(S1="fail", S2="pass").assign(metric="y_linked_in_female_line", value=1.0, fail="present")
+    assert decide(rows)["S1"] == (False, "y_linked_in_female_line 1 fails (present)")
+    included, reason = decide(rows, overrides(("S1", metric, "include", "STR profile", "AB", "2025-01-02")))["S1"]
+    assert included
+    assert reason.endswith("included by AB on 2025-01-02: STR profile")
+
+
+def test_the_identity_of_a_sample_lifts_no_other_metric():
+    assert not decide(quality(S1="fail"), overrides(("S1", "identity", "include", "x", "AB", "2025-01-02")), ["S1"])[
+        "S1"
+    ][0]
+
+
 def test_an_override_for_an_unknown_sample_is_refused():
     table = overrides(("S3", "all", "include", "x", "AB", "2025-01-02"))
     with pytest.raises(InputError, match="'S3'"):
@@ -266,8 +309,8 @@ def test_an_override_may_name_the_table_of_identity_and_only_what_there_is():
 
 def test_rules_in_force_are_the_users_before_the_tables(thresholds):
     assert rules_in_force("replicate_spearman", thresholds, {}) == ("<0.9", None)
-    own = {"replicate_spearman": {"warn": "", "fail": "<0.7"}}
-    assert rules_in_force("replicate_spearman", thresholds, own) == (None, "<0.7")
+    own = {"q30_pct": {"warn": "", "fail": "<60"}}
+    assert rules_in_force("q30_pct", thresholds, own) == (None, "<60")
 
 
 def test_override_metrics_are_the_thresholds_and_the_rules_of_identity(thresholds):

@@ -34,7 +34,7 @@ def old(tmp_path: Path) -> Warehouse:
         connection.execute("ALTER TABLE gene_counts DROP counter")
         connection.execute("ALTER TABLE verdict_history DROP cause")
         connection.execute("DROP TABLE trimming")
-    return warehouse
+    return warehouse_in(tmp_path)  # as a later program opens it
 
 
 def test_an_old_file_reads_as_declared_and_is_not_changed_by_it(old: Warehouse) -> None:
@@ -75,6 +75,31 @@ def test_rows_older_than_a_partition_column_give_way_to_new_ones_of_their_sample
     frame = old.read("gene_counts")
     assert frame["count"].tolist() == [7, 9, 2]
     assert frame["counter"].tolist()[:2] == ["featurecounts", "star"]
+
+
+def test_quality_older_than_its_scope_stays_until_its_own_sample_is_judged_again(
+    old: Warehouse, tmp_path: Path
+) -> None:
+    row = dict.fromkeys(TABLES["sample_quality"].column_names)
+    rows = [row | {"sample_id": sample, "metric": "q30_pct", "scope": "sample"} for sample in ("S1", "S2")]
+    for one in rows:
+        values = {"sample_quality": {"sample_id": one["sample_id"], "scope": "sample"}}
+        store(old, {"sample_quality": pd.DataFrame([one])}, asset="sample_quality", partition_values=values)
+    with duckdb.connect(str(old.path)) as connection:
+        connection.execute("ALTER TABLE sample_quality DROP scope")
+    old = warehouse_in(tmp_path)
+    assert old.query("SELECT quality_failures FROM v_sample_overview").empty
+    of_cohort = pd.DataFrame([row | {"sample_id": "S1", "metric": "replicate_spearman", "scope": "cohort"}])
+    values = {"sample_quality": {"scope": "cohort"}}
+    store(old, {"sample_quality": of_cohort}, "", asset="sample_exploration", partition_values=values)
+    values = {"sample_quality": {"sample_id": "S1", "scope": "sample"}}
+    store(old, {"sample_quality": pd.DataFrame(rows[:1])}, asset="sample_quality", partition_values=values)
+    found = old.read("sample_quality", columns=["sample_id", "metric", "scope"]).astype(object)
+    assert found.where(found.notna(), None).to_numpy().tolist() == [
+        ["S1", "q30_pct", "sample"],
+        ["S1", "replicate_spearman", "cohort"],
+        ["S2", "q30_pct", None],
+    ]
 
 
 def test_rows_without_their_first_partition_column_are_nobodys(old: Warehouse) -> None:

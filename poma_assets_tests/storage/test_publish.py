@@ -30,7 +30,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         row("samples", sample_id="S1", treatment="DMSO"),
         row("samples", sample_id="S2", treatment="POM"),
     ]
-    quality = [row("sample_quality", sample_id="S1", metric=m, status=s) for m, s in (("rin", "fail"), ("gc", "warn"))]
+    quality = [
+        row("sample_quality", sample_id="S1", metric=metric, status=status, scope="sample")
+        for metric, status in (("rin", "fail"), ("gc", "warn"))
+    ]
     expression = [
         row("normalised_expression", sample_id=s, gene_id="ENSG1", cpm=c) for s, c in (("S1", 9.0), ("S2", 4.0))
     ]
@@ -68,7 +71,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ],
     }
     values = {
-        "sample_quality": {"sample_id": "S1"},
+        "sample_quality": {"sample_id": "S1", "scope": "sample"},
         "de_results": {"contrast_id": "c"},
         "marker_verdicts": {"contrast_id": "c"},
         "verdict_history": {"contrast_id": "c", "run_id": "r"},
@@ -93,6 +96,15 @@ def test_the_copy_holds_all_tables_with_comments(warehouse: Warehouse, tmp_path:
     views = dict(rows_of(target, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"))
     assert set(views) == {"v_verdicts", "v_verdict_history", "v_top_genes", "v_sample_overview", "v_marker_expression"}
     assert all(views.values())
+    of_views = rows_of(
+        target,
+        "SELECT c.table_name, c.column_name, c.comment FROM duckdb_columns() c "
+        "JOIN duckdb_views() v ON v.view_name = c.table_name WHERE NOT v.internal",
+    )
+    assert {view for view, _, _ in of_views} == set(views)
+    assert [(view, column) for view, column, comment in of_views if not comment] == []
+    assert ("v_sample_overview", "rin", "RNA integrity number; NULL if not recorded") in of_views
+    assert ("v_sample_overview", "quality_failures", "quality metrics that failed") in of_views
     assert [path.name for path in target.parent.iterdir() if not path.name.startswith(".")] == ["study.duckdb"]
 
 

@@ -165,6 +165,41 @@ def test_a_partition_must_be_named_by_the_tables_columns(warehouse: Warehouse) -
     assert not warehouse.path.exists()
 
 
+def quality(scope: str, **values: float) -> pd.DataFrame:
+    """Rows of ``sample_quality``: sample -> value."""
+    names = ["warn", "fail", "status", "source"]
+    frame = pd.DataFrame({"sample_id": list(values), "metric": scope, "value": list(values.values()), "scope": scope})
+    return frame.assign(**dict.fromkeys(names, ""))
+
+
+def values_of(warehouse: Warehouse) -> dict[tuple[str, str], float]:
+    frame = warehouse.read("sample_quality")
+    return dict(zip(zip(frame["sample_id"], frame["scope"], strict=True), frame["value"], strict=True))
+
+
+def test_the_rows_of_all_samples_are_replaced_by_what_they_share(warehouse: Warehouse) -> None:
+    own = {"sample_quality": {"sample_id": "S1", "scope": "sample"}}
+    together = {"sample_quality": {"scope": "cohort"}}
+    store(warehouse, {"sample_quality": quality("sample", S1=1)}, asset="sample_quality", partition_values=own)
+    first = {"sample_quality": quality("cohort", S1=2, S2=3, S3=4)}
+    store(warehouse, first, "", asset="sample_exploration", partition_values=together)
+    # S3 was withdrawn.
+    second = {"sample_quality": quality("cohort", S1=5, S2=6)}
+    store(warehouse, second, "", asset="sample_exploration", partition_values=together)
+    assert values_of(warehouse) == {("S1", "sample"): 1, ("S1", "cohort"): 5, ("S2", "cohort"): 6}
+    store(warehouse, {"sample_quality": quality("sample", S1=7)}, asset="sample_quality", partition_values=own)
+    assert values_of(warehouse) == {("S1", "sample"): 7, ("S1", "cohort"): 5, ("S2", "cohort"): 6}
+    warehouse.forget(partition="S1")
+    assert values_of(warehouse) == {("S2", "cohort"): 6}
+
+
+@pytest.mark.parametrize("named", [{"sample_id": "S1"}, {}, {"scope": "sample", "metric": "sample"}])
+def test_only_the_declared_columns_may_be_named_alone(warehouse: Warehouse, named: dict[str, str]) -> None:
+    rows = quality("sample", S1=1)
+    with pytest.raises(StorageError, match=r"expected sample_id, scope or scope"):
+        store(warehouse, {"sample_quality": rows}, partition_values={"sample_quality": named})
+
+
 def test_every_declared_type_comes_back_as_it_went(warehouse: Warehouse) -> None:
     history = dict.fromkeys(TABLES["verdict_history"].column_names, "text")
     numbers = {"log2_fold_change": -1.74, "standard_error": 0.1, "n_reference": 3, "n_target": 3}

@@ -15,7 +15,7 @@ import pandas as pd
 from poma_assets.science.errors import CountsError
 from poma_assets.science.markers.hypotheses import Hypothesis
 from poma_assets.science.markers.judgement import ContrastFacts, GateStop
-from poma_assets.science.quality_gates import ANY_METRIC, IDENTITY_METRIC
+from poma_assets.science.quality_gates import ANY_METRIC, IDENTITY_METRIC, lifted_by
 
 MINIMUM_REPLICATES: Final = 2
 FLOOR_CPM: Final = 1.0
@@ -182,7 +182,7 @@ def sample_problems(
     for row in sample_quality.to_dict("records"):
         if row["sample_id"] in samples and row["status"] == "fail":
             text = f"{row['sample_id']} failed {row['metric']} ({_value(row['value'])}, fails if {row['fail']})"
-            lifted = _override(overrides, row["sample_id"], (row["metric"],))
+            lifted = _override(overrides, row["sample_id"], lifted_by(str(row["metric"])))
             (overridden if lifted else blocking).append(text + lifted)
     return SampleProblems(tuple(blocking), tuple(overridden))
 

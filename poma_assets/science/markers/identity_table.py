@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from poma_assets.science.markers.identity import IDENTITY_COLUMNS, sample_identity
+from poma_assets.science.markers.identity import IDENTITY_COLUMNS, SEX, sample_identity
 from poma_assets.science.markers.near_duplicates import near_duplicates
 from poma_assets.science.markers.parentage import parent_identity
 from poma_assets.science.markers.relatedness import relatedness
-from poma_assets.science.markers.replicates import replicate_correlation
 
 
 def identity_table(
@@ -17,10 +16,8 @@ def identity_table(
     genes: pd.DataFrame,
     lines: pd.DataFrame,
     identity_genes: pd.DataFrame,
-    *,
-    replicate_rules: tuple[str | None, str | None],
 ) -> pd.DataFrame:
-    """Judge every sample by the rules of its line, its parent, its replicates and its likeness to others.
+    """Judge every sample by the rules of its line, its parent, its arm and its likeness to others.
 
     Parameters
     ----------
@@ -30,22 +27,20 @@ def identity_table(
         Rows of the table ``samples``; those without counts are left out.
     genes, lines, identity_genes
         As for `identity.sample_identity`; `lines` from `cell_lines.merge_cell_lines`.
-    replicate_rules
-        Warning and failure rule of ``replicate_spearman``, from `quality_gates.rules_in_force`.
 
     Returns
     -------
     pandas.DataFrame
-        Rows of the table ``sample_identity``, sample by sample.
+        Rows of the table ``sample_identity``, sample by sample. What the sex of a line says of a sample is a metric of
+        ``sample_quality``, and stands there only.
     """
     present = samples[samples["sample_id"].isin(list(counts.columns))]
     of_lines = sample_identity(counts, present, genes, lines, identity_genes)
     parts = [
-        of_lines,
+        of_lines[of_lines["rule"] != SEX],
         parent_identity(of_lines, present),
         relatedness(counts, present),
         near_duplicates(counts, present),
-        replicate_correlation(counts, present, replicate_rules),
     ]
     frame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True).astype(object)
     place = {str(sample): number for number, sample in enumerate(present["sample_id"])}

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from poma_assets.science import exploration
-from poma_assets.science.markers.identity import IDENTITY_COLUMNS
-from poma_assets.science.quality_gates import read_rule
+from poma_assets.science.quality_gates import NOT_ASSESSED, Metric
 
 GROUP_COLUMNS: Final = ("cell_line", "cell_context", "treatment", "dose_um", "time_h")
 """Samples that agree in these are replicates of one arm."""
@@ -48,49 +46,33 @@ def spearman(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(correlation, index=counts.columns, columns=counts.columns)
 
 
-def replicate_correlation(
-    counts: pd.DataFrame, samples: pd.DataFrame, rules: tuple[str | None, str | None]
-) -> pd.DataFrame:
-    """Compare each sample's median correlation with the replicates of its arm with the thresholds of the study.
+def replicate_spearman(distances: pd.DataFrame, samples: pd.DataFrame) -> dict[str, Metric]:
+    """Measure how well each sample agrees with the replicates of its arm.
 
     Parameters
     ----------
-    counts, samples
-        Counts, genes x samples; rows of the table ``samples``, of which those without counts are left out.
-    rules
-        Warning and failure rule of the metric ``replicate_spearman``, from `quality_gates.rules_in_force`.
+    distances
+        Rows of the table ``sample_distances``: all pairs of samples of the count matrix.
+    samples
+        Rows of the table ``samples``.
 
     Returns
     -------
-    pandas.DataFrame
-        Rows of the table ``sample_identity``, one per sample, rule ``replicate_spearman``: ``warn``, ``mismatch``
-        where the failure rule holds (then verdicts are blocked), ``match``, or ``not_assessed`` without
-        replicates or rules.
+    dict
+        Sample -> the metric ``replicate_spearman``: the median of its Spearman correlations with the other samples of
+        its arm, and its source in words. `NOT_ASSESSED` for a sample alone in its arm, one without any correlation
+        (flat counts), and one that is not in the matrix.
     """
-    warns, fails = (
-        read_rule(rule, where=f"{which} rule of replicate_spearman")
-        for which, rule in zip(("warn", "fail"), rules, strict=True)
-    )
-    present = samples[samples["sample_id"].isin(list(counts.columns))]
-    ids = [str(name) for name in present["sample_id"]]
-    arms = replicate_groups(present)
-    similar = spearman(counts[ids])
-    expected = " and ".join(f"not {rule}" for rule in rules if rule) or "no rule"
-    rows = []
-    for sample in ids:
-        others = [name for name in ids if name != sample and arms[name] == arms[sample]]
-        figures = similar.loc[sample, others].to_numpy(dtype=float)
-        median = float(np.median(figures)) if others else float("nan")
-        status = "match" if warns or fails else "not_assessed"
-        if np.isnan(median):
-            status = "not_assessed"
-        elif fails and fails(median):
-            status = "mismatch"
-        elif warns and warns(median):
-            status = "warn"
-        detail = ", ".join(f"{name} {value:.3f}" for name, value in zip(others, figures, strict=True))
-        observed = "no replicates" if np.isnan(median) else f"{median:.3f}"
-        rows.append(
-            (sample, "replicate_spearman", expected, observed, status, None, detail or f"alone in {arms[sample]}")
-        )
-    return pd.DataFrame(rows, columns=list(IDENTITY_COLUMNS))
+    similar = distances.pivot(index="other_sample_id", columns="sample_id", values="spearman")
+    metrics: dict[str, Metric] = {str(name): (NOT_ASSESSED, "not in the count matrix") for name in samples["sample_id"]}
+    arms = replicate_groups(samples[samples["sample_id"].isin(list(similar.index))])
+    for sample, arm in arms.items():
+        others = [name for name in arms.index[arms == arm] if name != sample]
+        figures = similar[sample].loc[others].dropna().sort_values()
+        words = f"sample_distances: median with {len(figures)} of {arm}"
+        if figures.empty:
+            metrics[str(sample)] = (NOT_ASSESSED, f"alone in {arm}" if not others else f"no correlation within {arm}")
+        else:
+            worst = f"lowest {figures.index[0]} {figures.iloc[0]:.3f}"
+            metrics[str(sample)] = (float(figures.median()), f"{words}, {worst}")
+    return metrics

@@ -6,6 +6,7 @@ import pytest
 
 from poma_assets.science.markers.identity import IDENTITY_COLUMNS, RULES, sample_identity
 from poma_assets.science.markers.identity_table import identity_table
+from poma_assets.science.markers.sex import y_linked_in_female_line
 from poma_assets.storage.schema import TABLES
 
 N_BACKGROUND = 12_000
@@ -18,6 +19,25 @@ U266 = {"IGLC2": 3000, "IGKC": 2, "IGHE": 4000, "MAF": 1, "NSD2": 30, "CCND1": 5
 def tables(marker_tables):
     names = ("cell_line_identity.tsv", "sample_identity_genes.tsv")
     return tuple(pd.read_csv(marker_tables / name, sep="\t", dtype=str) for name in names)
+
+
+@pytest.fixture
+def y_linked(tables):
+    """Ask one sample for Y-linked genes: its line, the CPM of identity genes, fragments per CPM."""
+    lines, identity_genes = tables
+
+    def run(line, cpm, *, depth=20.0, parent="", drop=(), sex=None):
+        kept = identity_genes[~identity_genes["gene_symbol"].isin(drop)]
+        marked = [cpm.get(symbol, 0) for symbol in kept["gene_symbol"]]
+        background = np.full(N_BACKGROUND, (1e6 - sum(marked)) / N_BACKGROUND)
+        index = [*kept["ensembl_gene_id"], *[f"BG{i}" for i in range(N_BACKGROUND)]]
+        counts = pd.Series(np.round(np.concatenate([marked, background]) * depth).astype(int), index=index)
+        genes = pd.DataFrame({"gene_id": index, "gene_name": [*kept["gene_symbol"], *index[len(kept) :]]})
+        row = {"sample_id": "S1", "cell_line": line, "metadata": json.dumps({"parent_line": parent})}
+        known = lines if sex is None else lines.assign(sex=sex)
+        return y_linked_in_female_line(counts, row, genes, known, identity_genes)
+
+    return run
 
 
 @pytest.fixture
@@ -129,6 +149,41 @@ class TestSex:
         assert one.loc[("S1", "sex"), "status"] == "not_assessed"
 
 
+MALE = {"RPS4Y1": 40, "DDX3Y": 15}
+
+
+@pytest.mark.parametrize(
+    ("line", "cpm", "value", "words"),
+    [
+        ("MM.1S", MM1S | MALE, 1.0, "MM.1S is female; RPS4Y1 40 CPM, DDX3Y 15 CPM"),
+        ("MM.1S", MM1S, 0.0, "MM.1S is female; RPS4Y1 0 CPM, DDX3Y 0 CPM; absence proves nothing"),
+        ("MM.1S", MM1S | {"RPS4Y1": 0.4, "DDX3Y": 0.9}, 0.0, "RPS4Y1 0.4 CPM"),
+        ("MM.1S", MM1S | {"DDX3Y": 5}, "not_assessed", "DDX3Y 5 CPM"),  # one gene alone
+        ("U266", U266 | MALE, "not_assessed", "U266 is male; RPS4Y1 40 CPM"),
+        ("U266", U266, "not_assessed", "U266 is male"),
+        ("Ours", MM1S | MALE, "not_assessed", "Ours is not in the table of lines"),
+        (None, MM1S | MALE, "not_assessed", "the cell line is not recorded"),
+    ],
+)
+def test_y_linked_genes_speak_against_a_female_line_only(y_linked, line, cpm, value, words):
+    found, told = y_linked(line, cpm)
+    assert found == value
+    assert words in told
+
+
+def test_y_linked_genes_in_a_line_of_unknown_sex_or_in_a_derivative(y_linked):
+    assert y_linked("MM.1S", MM1S | MALE, sex="")[0] == "not_assessed"
+    assert y_linked("MM.1S-PR", MM1S | MALE, parent="MM.1S") == y_linked("MM.1S", MM1S | MALE)
+
+
+def test_too_shallow_a_sample_or_one_without_the_genes_says_nothing_about_its_sex(y_linked):
+    # At 0.1 fragments per CPM a gene of 50 CPM gives five counts.
+    found, words = y_linked("MM.1S", MM1S, depth=0.1)
+    assert (found, "too shallow" in words) == ("not_assessed", True)
+    found, words = y_linked("MM.1S", MM1S, drop=tuple(MALE))
+    assert (found, "genes not annotated" in words) == ("not_assessed", True)
+
+
 def test_a_foreign_lineage_is_a_mismatch_and_traces_are_not(identify):
     frame = identify({"S1": ("MM.1S", MM1S | {"CD14": 120, "LYZ": 900}), "S2": ("MM.1S", MM1S | {"LYZ": 12})})
     assert frame.loc[("S1", "lineage"), ["status", "observed"]].tolist() == ["mismatch", "LYZ;CD14"]
@@ -237,11 +292,12 @@ def test_all_rules_stand_in_one_table_sample_by_sample(tables):
             "donor": None,
         }
     )
-    frame = identity_table(counts, samples, genes, lines, identity_genes, replicate_rules=("<0.1", None))
+    frame = identity_table(counts, samples, genes, lines, identity_genes)
     assert tuple(frame.columns) == IDENTITY_COLUMNS
     assert list(dict.fromkeys(frame["sample_id"])) == names
-    usual = [*RULES, "replicate_group", "near_duplicate", "replicate_spearman"]
+    usual = [*RULES, "replicate_group", "near_duplicate"]
     assert list(frame.loc[frame["sample_id"] == "D2", "rule"]) == usual
     assert list(frame.loc[frame["sample_id"] == "P2", "rule"]) == [*RULES, "parent_identity", *usual[len(RULES) :]]
     assert "mismatch" not in set(frame["status"])
+    assert {"sex", "replicate_spearman"}.isdisjoint(frame["rule"])  # both are metrics of sample_quality
     assert set(frame.loc[frame["rule"] == "parent_identity", "status"]) == {"match"}

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from poma_assets.science.exploration import sample_distances
 from poma_assets.science.markers.identity import IDENTITY_COLUMNS
 from poma_assets.science.markers.relatedness import _scores_left_out, relatedness
-from poma_assets.science.markers.replicates import replicate_correlation, replicate_groups, spearman
-from poma_assets.science.quality_gates import parse_overrides
+from poma_assets.science.markers.replicates import replicate_groups, replicate_spearman, spearman
+from poma_assets.science.normalisation import log2_counts_per_million
+from poma_assets.science.quality_gates import NOT_ASSESSED, parse_overrides
 from poma_assets.science.simulation.expression import choose_genes, draw_counts, plant_effects
 from poma_assets.science.simulation.study_design import simulated_samples
 from poma_assets.storage.simulated_study import read_gene_tables
@@ -247,23 +249,39 @@ class TestReplicates:
         assert found.loc["S1", "S2"] == pytest.approx(0.8)
         assert np.isnan(found.loc["S1", "S3"])
 
-    @pytest.mark.parametrize(
-        ("rules", "status"),
-        [(("<0.5", None), "match"), (("<0.999", None), "warn"), (("<0.999", "<0.999"), "mismatch")],
-    )
-    def test_thresholds_decide(self, rules, status):
+    def test_a_sample_is_compared_with_the_median_of_its_own_arm(self):
+        samples = sheet({f"S{i}": ("A", "DMSO", 6.0) for i in (1, 2, 3, 4)} | {"S5": ("A", "POM", 6.0)})
+        pairs = {("S1", "S2"): 0.9, ("S1", "S3"): 0.8, ("S1", "S4"): 0.95, ("S2", "S3"): 0.7, ("S2", "S4"): 0.6}
+        found = replicate_spearman(distances(pairs | {("S3", "S4"): 0.5}, [f"S{i}" for i in range(1, 6)]), samples)
+        # S1 has 0.9, 0.8, 0.95; S5, alone in its arm, is like all of them and compared with none.
+        assert {sample: value for sample, (value, _) in found.items()} == pytest.approx(
+            {"S1": 0.9, "S2": 0.7, "S3": 0.7, "S4": 0.6, "S5": NOT_ASSESSED}
+        )
+        assert found["S1"][1] == "sample_distances: median with 3 of DMSO, lowest S3 0.800"
+        assert found["S5"][1] == "alone in POM"
+
+    def test_a_flat_sample_harms_no_replicate_and_one_that_stayed_out_is_said_to(self):
+        samples = sheet({f"S{i}": ("A", "DMSO", 6.0) for i in (1, 2, 3, 4)})
+        pairs = {("S1", "S2"): 0.9, ("S1", "S3"): np.nan, ("S2", "S3"): np.nan}
+        found = replicate_spearman(distances(pairs, ["S1", "S2", "S3"]), samples)
+        assert found["S1"][0] == found["S2"][0] == pytest.approx(0.9)
+        assert found["S3"] == (NOT_ASSESSED, "no correlation within DMSO")
+        assert found["S4"] == (NOT_ASSESSED, "not in the count matrix")
+
+    def test_the_table_of_distances_serves_as_it_is(self):
         counts, samples = study(lines=("A",))
-        frame = replicate_correlation(counts, samples, rules)
-        assert set(frame["rule"]) == {"replicate_spearman"}
-        assert set(frame["status"]) == {status}
+        log_values = log2_counts_per_million(counts)
+        found = replicate_spearman(sample_distances(log_values, log_values), samples)
         pairs = spearman(counts)
         expected = np.median([pairs.loc["A_DMSO_1", "A_DMSO_2"], pairs.loc["A_DMSO_1", "A_DMSO_3"]])
-        assert frame.loc[0, "observed"] == f"{expected:.3f}"
+        assert found["A_DMSO_1"][0] == pytest.approx(expected)
 
-    def test_without_rules_or_replicates_nothing_is_assessed(self):
-        counts, samples = study(n=1)
-        frame = replicate_correlation(counts, samples, ("<0.9", None))
-        assert set(frame["observed"]) == {"no replicates"}
-        assert set(frame["status"]) == {"not_assessed"}
-        counts, samples = study()
-        assert set(replicate_correlation(counts, samples, (None, None))["status"]) == {"not_assessed"}
+
+def distances(pairs, names):
+    """Rows of ``sample_distances`` from the correlation of some pairs; 0.99 for the others."""
+    rows = [
+        (one, other, 1.0, 1.0 if one == other else pairs.get((one, other), pairs.get((other, one), 0.99)))
+        for one in names
+        for other in names
+    ]
+    return pd.DataFrame(rows, columns=["sample_id", "other_sample_id", "euclidean_distance", "spearman"])

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from poma_assets import up_to_date
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    for name in ("poma.yaml", "samples.tsv", "reads/S1.fastq", "results/counts.tsv"):
+        path = tmp_path / "study" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "study"
+
+
+def stamp(study: Path, began_ns: int | None = None) -> bool:
+    return up_to_date.stamp(
+        study / "results",
+        folders=[study],
+        inputs=[study / "reads" / "S1.fastq", study / "elsewhere" / "overrides.tsv"],
+        outputs=[study / "results" / "counts.tsv", study / "results" / "warehouse.duckdb.undo"],
+        began_ns=time.time_ns() + 1 if began_ns is None else began_ns,
+    )
+
+
+def test_nothing_touched_is_up_to_date(study: Path) -> None:
+    assert not up_to_date.is_up_to_date(study / "results")
+    assert stamp(study)
+    assert up_to_date.is_up_to_date(study / "results")
+    (study / "results" / "a_log_of_the_day.txt").write_text("not an output of a step")
+    assert up_to_date.is_up_to_date(study / "results")
+    up_to_date.remove(study / "results")
+    assert not up_to_date.is_up_to_date(study / "results")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda study: (study / "poma.yaml").write_text("other content, other size"),
+        lambda study: (study / "samples.tsv").write_text("samples.tsv"),  # the same text, at another time
+        lambda study: (study / "reads" / "S1.fastq").unlink(),
+        lambda study: (study / "qc_overrides.tsv").write_text("a file that was not there"),
+        lambda study: ((study / "elsewhere").mkdir(), (study / "elsewhere" / "overrides.tsv").write_text("new")),
+        lambda study: (study / "results" / "counts.tsv").unlink(),
+        lambda study: (study / "results" / "warehouse.duckdb.undo").write_text("left by a killed writer"),
+        lambda study: os.replace(study / "poma.yaml", study / "poma.yml"),
+        lambda study: (study / "results" / ".up_to_date.json").write_text("{"),
+        lambda study: (study / "results" / ".up_to_date.json").write_text("[]"),
+    ],
+)
+def test_any_touched_file_ends_it(study: Path, change: Callable[[Path], object]) -> None:
+    assert stamp(study)
+    change(study)
+    assert not up_to_date.is_up_to_date(study / "results")
+
+
+def test_other_surroundings_end_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stamp(study)
+    monkeypatch.setattr(up_to_date, "_SURROUNDINGS", {"PATH": "/elsewhere"})
+    assert not up_to_date.is_up_to_date(study / "results")
+
+
+def test_an_input_that_was_touched_while_it_may_have_been_read_forbids_the_stamp(study: Path) -> None:
+    began_ns = time.time_ns() - 10**9
+    for untouched in ("poma.yaml", "samples.tsv", "reads/S1.fastq"):
+        os.utime(study / untouched, (1, 1))
+    assert not stamp(study, began_ns)  # by its change time: a copy may keep the time of modification
+    assert not up_to_date.is_up_to_date(study / "results")
