@@ -204,5 +204,9 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
     ),
     "multiqc_report": (_sample_names,),
     "contrast_report": (_design_rows, _configuration("name", "thresholds", "vehicle")),
-    "study_report": (_configuration("name", "thresholds"), _all_samples),
+    "study_report": (
+        _configuration("name", "thresholds"),
+        _all_samples,
+        _file("quality overrides", lambda study: study.study.quality_overrides_path),
+    ),
 }

@@ -79,6 +79,7 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
             "engine_agreement",
             "gene_set_enrichment",
             "marker_verdicts",
+            "normalised_expression",
             "over_representation",
             "sample_exploration",
             "sample_identity",

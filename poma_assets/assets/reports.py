@@ -6,9 +6,12 @@ from importlib.metadata import version
 import dagster as dg
 import pandas as pd
 
+from poma_assets.assets.cohort import read_overrides
+from poma_assets.assets.enrichment import study_collections
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.contrast_report import render_contrast_report
+from poma_assets.reports.drawings import strongest_sets
 from poma_assets.reports.inputs import ContrastReportInputs, StudyReportInputs
 from poma_assets.reports.study_report import render_study_report
 from poma_assets.resources import StudyResource
@@ -43,6 +46,21 @@ def _tables(study: StudyResource, where: dict[str, str] | None = None) -> dict[s
     return frames
 
 
+def _sets_with_curves(study: StudyResource, enrichment: pd.DataFrame) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The genes of the sets whose curves the reports draw: (collection, term id) -> symbols."""
+    gsea = enrichment[enrichment["method"] == "gsea"]
+    drawn = [strongest_sets(rows) for _, rows in gsea.groupby("contrast_id")]
+    wanted = {(row.collection, row.term_id) for rows in drawn for row in rows.itertuples()}
+    if not wanted:
+        return {}
+    return {
+        (mapped.collection.name, gene_set.term_id): gene_set.genes
+        for mapped in study_collections(study)
+        for gene_set in mapped.collection.sets
+        if (mapped.collection.name, gene_set.term_id) in wanted
+    }
+
+
 @pipeline_asset(kinds={"multiqc"}, deps=[*_MULTIQC_ASSETS])
 def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """MultiQC over FastQC (raw and trimmed apart), trimming, STAR and featureCounts of all samples."""
@@ -71,6 +89,7 @@ def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> S
         "marker_verdicts",
         "normalised_expression",
     ],
+    code_version="2",
 )
 def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """One contrast on one page: verdicts, volcano, genes, gene sets, agreement of the engines."""
@@ -96,6 +115,8 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             log2_fold_change=thresholds.log2_fold_change,
             versions=software_versions(),
             parameters=study.study.config.model_dump(mode="json", exclude=set(NOT_ANALYSIS)),
+            programme_scores=tables["programme_scores"],
+            gene_sets=_sets_with_curves(study, tables["enrichment"]),
         )
     )
     target = study.study.reports_dir / "contrasts" / contrast
@@ -111,27 +132,34 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         "engine_agreement",
         "gene_set_enrichment",
         "marker_verdicts",
+        "normalised_expression",
         "over_representation",
         "sample_exploration",
         "sample_identity",
         "sample_quality",
         "sample_sheet",
     ],
+    code_version="2",
 )
 def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The whole study on one self-contained page: what was asked, which samples counted, what the data say."""
     config = study.study.config
     truth = study.study.root / "truth" / "expected_verdicts.tsv"
+    tables = _tables(study)
     html = render_study_report(
         StudyReportInputs(
             study_name=config.name,
             created_at=_now(),
-            tables=_tables(study),
+            tables=tables,
             fdr=config.thresholds.fdr,
             log2_fold_change=config.thresholds.log2_fold_change,
             versions=software_versions(),
             parameters=config.model_dump(mode="json", exclude=set(NOT_ANALYSIS)),
             truth=pd.read_csv(truth, sep="\t", comment="#") if truth.is_file() else None,
+            normalised_counts=study.warehouse.read_matrix("normalised_expression", value="normalised_count"),
+            gene_sets=_sets_with_curves(study, tables["enrichment"]),
+            overrides=read_overrides(study),
+            multiqc_link="../multiqc/multiqc_report.html" if len(tables["read_quality"]) else None,
         )
     )
     target = study.study.reports_dir / "study"

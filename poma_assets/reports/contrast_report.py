@@ -8,7 +8,9 @@ import pandas as pd
 
 from poma_assets.reports import figures
 from poma_assets.reports.contrast_section import CONTRAST_TABLES, FigureBlock, contrast_section
+from poma_assets.reports.gene_tables import gene_names
 from poma_assets.reports.inputs import ContrastReportInputs
+from poma_assets.reports.mechanism import mechanism
 from poma_assets.reports.methods import methods_text
 from poma_assets.reports.rendering import environment, flat_parameters, is_missing, svg
 
@@ -26,13 +28,17 @@ def render_contrast_report(inputs: ContrastReportInputs) -> str:
     str
         A self-contained HTML page, see `study_report.render_study_report`.
     """
+    tables = {name: inputs.table(name) for name in (*CONTRAST_TABLES, "normalised_expression")}
+    names = gene_names(tables["de_results"])
     section = contrast_section(
         inputs.contrast,
-        {name: inputs.table(name) for name in (*CONTRAST_TABLES, "normalised_expression")},
+        tables,
+        names=names,
         index=0,
         fdr=inputs.fdr,
         log2_fold_change=inputs.log2_fold_change,
         groups=sample_groups(inputs),
+        gene_sets=inputs.gene_sets,
     )
     return (
         environment()
@@ -42,6 +48,8 @@ def render_contrast_report(inputs: ContrastReportInputs) -> str:
             study_name=inputs.study_name,
             created_at=inputs.created_at,
             section=section,
+            mechanisms=[mechanism(inputs.contrast_id, tables, fdr=inputs.fdr)],
+            gene_names=names,
             extra_figures=_extra_figures(inputs),
             design=_design_rows(inputs.table("design_fit")),
             fdr=inputs.fdr,

@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from poma_assets.reports import wording
-from poma_assets.reports.figures import (
-    enrichment_dot_figure,
-    ma_figure,
-    message_of,
-    p_value_histogram,
-    verdict_effects_figure,
-    volcano_figure,
+from poma_assets.reports.drawings import (
+    DotPlot,
+    EnrichmentCurve,
+    GeneSets,
+    Histogram,
+    enrichment_curves,
+    p_value_bars,
+    set_dots,
 )
-from poma_assets.reports.gene_tables import GeneTable, gene_table
-from poma_assets.reports.marker_figures import CAPTION, verdict_figure
+from poma_assets.reports.gene_figures import primary_engine
+from poma_assets.reports.gene_tables import MOST_GENE_ROWS, GeneNames, GeneTable, gene_table
+from poma_assets.reports.marker_figures import CAPTION
 from poma_assets.reports.palette import VERDICTS
-from poma_assets.reports.rendering import is_missing, svg
+from poma_assets.reports.rendering import is_missing
+from poma_assets.reports.verdict_drawing import EffectPlot, effect_plot, verdict_drawing
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 _MAX_SETS = 25
+_MAX_LABELS = 20
 _GRAVE = ("error", "warning")
 
 CONTRAST_TABLES = (
@@ -35,6 +39,7 @@ CONTRAST_TABLES = (
     "engine_agreement",
     "response_score",
     "design_findings",
+    "programme_scores",
 )
 """Tables that a section is made from."""
 _MAX_DISAGREEMENTS = 50
@@ -74,7 +79,12 @@ class ContrastSection:
     counts: dict[str, int]
     verdicts: list[dict[str, Any]]
     genes: GeneTable
-    figures: dict[str, FigureBlock]
+    log2_fold_change: float
+    labels: list[str]
+    p_values: Histogram | None
+    curves: list[EnrichmentCurve]
+    effects: EffectPlot | None
+    dots: dict[str, DotPlot]
     enrichment_sentence: str
     enrichment: list[EnrichmentBlock]
     agreement_sentence: str
@@ -91,15 +101,29 @@ class ContrastSection:
         """Return the judged hypotheses with this verdict."""
         return [row for row in self.verdicts if row["verdict"] == verdict]
 
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What the summary tells: confirmed and contradicted, without the markers that are only there as expected."""
+        told = self.verdicts_of("confirmed") + self.verdicts_of("contradicted")
+        return [row for row in told if row not in self.expected_identity]
+
+    @property
+    def expected_identity(self) -> list[dict[str, Any]]:
+        """Confirmed markers of what the cells are."""
+        return [row for row in self.verdicts_of("confirmed") if row["policy"] == "identity"]
+
 
 def contrast_section(
     contrast: Mapping[str, Any] | pd.Series[Any],
     tables: Mapping[str, pd.DataFrame],
     *,
+    names: GeneNames,
     index: int,
     fdr: float,
     log2_fold_change: float,
     groups: Mapping[str, str] | None = None,
+    gene_sets: GeneSets | None = None,
+    most_rows: int = MOST_GENE_ROWS,
 ) -> ContrastSection:
     """Gather what is shown of one contrast.
 
@@ -109,19 +133,32 @@ def contrast_section(
         Row of ``contrasts``.
     tables
         Declared tables `CONTRAST_TABLES`, restricted to the contrast.
+    names
+        The genes of the page.
     index
         Position of the contrast in the report; makes its anchors unique.
     fdr, log2_fold_change
         Thresholds of a significant gene.
     groups
         Sample -> arm, for a figure of each verdict; it needs the table ``normalised_expression``. None: no figures.
+    gene_sets
+        Genes of the gene sets, for the curves of the strongest ones.
+    most_rows
+        Genes that the page may hold of the contrast.
     """
     if str(contrast.get("effect")) == "slope":
         log2_fold_change = 0.0  # a threshold for differences means nothing for a change per unit
     name = str(contrast["contrast_id"])
     anchor = wording.anchor(name, index)
     de, verdicts = tables["de_results"], tables["marker_verdicts"]
-    genes = gene_table(de, fdr=fdr, log2_fold_change=log2_fold_change)
+    genes = gene_table(
+        de,
+        names,
+        fdr=fdr,
+        log2_fold_change=log2_fold_change,
+        agreement=tables["engine_agreement"],
+        most_rows=most_rows,
+    )
     target = contrast.get("target")
     if de["test"].eq("lrt").any():
         found = wording.any_difference_sentence(tested=genes.tested, passing=genes.passing, fdr=fdr)
@@ -139,6 +176,7 @@ def contrast_section(
     drug = str(contrast.get("kind")) == "drug_vs_vehicle"
     response = wording.response_sentence(tables["response_score"]) if drug else None
     differing = _disagreements(tables["engine_agreement"])
+    rows = _verdict_rows(verdicts, anchor, tables.get("normalised_expression"), groups)
     return ContrastSection(
         anchor=anchor,
         name=name,
@@ -148,9 +186,14 @@ def contrast_section(
         sentences=[found] + ([response] if response else []),
         verdict_sentence=wording.verdict_sentence(verdicts),
         counts=wording.verdict_counts(verdicts),
-        verdicts=_verdict_rows(verdicts, anchor, tables.get("normalised_expression"), groups),
+        verdicts=rows,
         genes=genes,
-        figures=_figures(name, de, verdicts, tables["enrichment"], fdr, log2_fold_change),
+        log2_fold_change=log2_fold_change,
+        labels=_labels(verdicts),
+        p_values=p_value_bars(primary_engine(de)),
+        curves=enrichment_curves(de, tables["enrichment"], gene_sets or {}),
+        effects=effect_plot(rows),
+        dots=_dots(tables["enrichment"], fdr),
         enrichment_sentence=wording.enrichment_sentence(tables["enrichment"], fdr),
         enrichment=_enrichment_blocks(tables["enrichment"], fdr),
         agreement_sentence=wording.agreement_sentence(tables["engine_agreement"]),
@@ -175,44 +218,23 @@ def _verdict_rows(
         row["anchor"] = f"{anchor}-v{i}"
         sentence = row["sentence"]
         row["sentence"] = f"{row['gene_symbol']}: no explanation recorded." if is_missing(sentence) else sentence
-        row["figure"] = None if expression is None or not groups else _verdict_svg(row, expression, groups)
+        row["figure"] = None if expression is None or not groups else verdict_drawing(row, expression, groups)
     return rows
 
 
-def _verdict_svg(row: dict[str, Any], expression: pd.DataFrame, groups: Mapping[str, str]) -> Markup | None:
-    figure = verdict_figure(row, expression, groups)
-    return None if message_of(figure) else svg(figure, str(row["sentence"]))
+def _labels(verdicts: pd.DataFrame) -> list[str]:
+    """Symbols that the plots label: the markers that were judged for a change, those with a call first."""
+    rank = {"confirmed": 0, "contradicted": 1, "inconclusive": 2}
+    judged = verdicts[verdicts["verdict"].isin(rank) & (verdicts["policy"] != "identity")]
+    judged = judged.sort_values("verdict", key=lambda v: v.map(rank), kind="stable")
+    return list(dict.fromkeys(str(symbol) for symbol in judged["gene_symbol"]))[:_MAX_LABELS]
 
 
-def _figures(
-    name: str, de: pd.DataFrame, verdicts: pd.DataFrame, enrichment: pd.DataFrame, fdr: float, lfc: float
-) -> dict[str, FigureBlock]:
-    testable = verdicts[verdicts["verdict"].isin(["confirmed", "contradicted", "inconclusive"])]
-    markers = [str(symbol) for symbol in testable["gene_symbol"]] or None
-    drawings = {
-        "effects": (verdict_effects_figure(verdicts), "Effects of the markers. Arrow: expected direction."),
-        "volcano": (
-            volcano_figure(de, fdr=fdr, log2_fold_change=lfc, label_genes=markers),
-            "Every tested gene; ringed: the judged markers, or the strongest genes where none was judged.",
-        ),
-        "ma": (
-            ma_figure(de, fdr=fdr, log2_fold_change=lfc),
-            "Effect against mean count; effects beyond the plot are drawn at its edge.",
-        ),
-        "p_values": (
-            p_value_histogram(de),
-            "Raw p values: a flat floor and a peak near 0 are sound; a peak near 1 or a hill is not.",
-        ),
-    }
-    for method in sorted(set(enrichment["method"].dropna().astype(str))):
-        drawings[f"sets_{method}"] = (
-            enrichment_dot_figure(enrichment, method=method),
-            f"The best gene sets by {method.upper()}.",
-        )
-    return {
-        key: FigureBlock(svg(figure, f"{caption} Contrast {name}."), caption)
-        for key, (figure, caption) in drawings.items()
-    }
+def _dots(enrichment: pd.DataFrame, fdr: float) -> dict[str, DotPlot]:
+    """The best gene sets by method, as far as there are any."""
+    methods = sorted(set(enrichment["method"].dropna().astype(str)))
+    plots = {method: set_dots(enrichment, method, fdr=fdr) for method in methods}
+    return {method: plot for method, plot in plots.items() if plot is not None}
 
 
 def _enrichment_blocks(enrichment: pd.DataFrame, fdr: float) -> list[EnrichmentBlock]:

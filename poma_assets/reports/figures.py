@@ -10,8 +10,8 @@ from poma_assets.reports.figure_encoding import (
     png_bytes,
     png_data_uri,
 )
-from poma_assets.reports.gene_figures import dispersion_figure, ma_figure, p_value_histogram, volcano_figure
-from poma_assets.reports.marker_figures import marker_panels_figure, verdict_figure
+from poma_assets.reports.gene_figures import dispersion_figure, volcano_figure
+from poma_assets.reports.marker_figures import marker_panels_figure
 from poma_assets.reports.sample_figures import (
     alignment_figure,
     library_size_figure,
@@ -32,12 +32,10 @@ __all__ = [
     "enrichment_dot_figure",
     "inline_svg",
     "library_size_figure",
-    "ma_figure",
     "markdown_image",
     "marker_panels_figure",
     "message_figure",
     "message_of",
-    "p_value_histogram",
     "pca_figure",
     "png_bytes",
     "png_data_uri",
@@ -46,6 +44,5 @@ __all__ = [
     "strandedness_figure",
     "verdict_counts_figure",
     "verdict_effects_figure",
-    "verdict_figure",
     "volcano_figure",
 ]

@@ -1,4 +1,4 @@
-"""Figures with one point per gene: volcano, MA, p values, dispersions.
+"""Figures with one point per gene: volcano, dispersions.
 
 All take frames of the declared tables. Where there is nothing to draw they return a figure that says so.
 """
@@ -13,7 +13,7 @@ import pandas as pd
 
 from poma_assets.reports.figure_encoding import figure_style, legend_above, message_figure, new_figure
 from poma_assets.reports.label_placement import label_points
-from poma_assets.reports.palette import BLUE, DOWN, GREY, INK, MUTED, ORANGE, PAPER, SKY, UP
+from poma_assets.reports.palette import BLUE, DOWN, GREY, INK, MUTED, ORANGE, UP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,66 +168,8 @@ def _draw_fdr_line(axes: Axes, genes: pd.DataFrame, fdr: float) -> None:
     )
 
 
-def ma_figure(
-    de: pd.DataFrame,
-    *,
-    fdr: float = 0.05,
-    log2_fold_change: float = 1.0,
-    label_genes: Collection[str] | None = (),
-) -> Figure:
-    """Draw effect against mean expression for the genes of one contrast; parameters as `volcano_figure`."""
-    genes = _numeric(primary_engine(de), "log2_fold_change", "p_value", "p_adjusted", "base_mean")
-    genes = genes[(genes["base_mean"] > 0) & np.isfinite(genes["log2_fold_change"])]
-    if genes.empty:
-        return message_figure("No MA plot: no gene has a mean count above 0 and an effect.")
-    genes["class"] = significance(genes, fdr=fdr, log2_fold_change=log2_fold_change)
-    effects = genes["log2_fold_change"].abs()
-    limit = max(float(effects.quantile(0.998)), 1.5 * log2_fold_change, 0.5)
-    genes["effect"] = genes["log2_fold_change"].clip(-limit, limit)
-    with figure_style():
-        figure, axes = new_figure(3.6)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(_plain_power)
-        axes.axhline(0, color=MUTED, lw=0.8)
-        _scatter_by_class(axes, genes, "base_mean", "effect")
-        axes.set_ylim(-1.08 * limit, 1.08 * limit)
-        axes.set_xlabel("mean normalised count")
-        axes.set_ylabel("log2 fold change")
-        legend_above(axes, marker_scale=2.0)
-        _ring_and_label(axes, _to_label(genes, label_genes), "base_mean", "effect")
-    return figure
-
-
 def _plain_power(value: float, _: object = None) -> str:
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
-
-
-def p_value_histogram(de: pd.DataFrame, *, bins: int = 20) -> Figure:
-    """Draw the distribution of raw p values: flat if nothing happens, a peak near 0 if genes respond.
-
-    Parameters
-    ----------
-    de
-        Rows of ``de_results`` of one contrast.
-    bins
-        Number of bins between 0 and 1.
-    """
-    genes = _numeric(primary_engine(de), "p_value")
-    values = genes["p_value"].dropna()
-    if values.empty:
-        return message_figure("No histogram of p values: no gene was tested.")
-    with figure_style():
-        figure, axes = new_figure(2.8)
-        counts, _, _ = axes.hist(
-            values, bins=list(np.linspace(0, 1, bins + 1)), color=SKY, edgecolor=PAPER, linewidth=0.6
-        )
-        level = float(np.mean(np.asarray(counts)[bins // 2 :]))
-        axes.axhline(level, color=INK, lw=1.0, ls=(0, (4, 3)))
-        axes.set_xlim(0, 1)
-        axes.set_xlabel(f"p value ({len(values):,} tested genes; dashed: mean of the right half)")
-        axes.set_ylabel("genes")
-        axes.grid(False, axis="x")
-    return figure
 
 
 def dispersion_figure(gene_dispersions: pd.DataFrame) -> Figure:

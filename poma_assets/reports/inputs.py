@@ -7,7 +7,7 @@ study says what is missing instead of failing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,14 @@ class StudyReportInputs:
         Planted truth of a simulated study: columns ``contrast_id``, ``hypothesis_id`` or ``gene_symbol`` (or
         both), ``expected_verdict`` and optionally ``expected_sub_verdict``, where an empty one accepts any;
         ``None`` for real data.
+    normalised_counts
+        Counts divided by the size factors, genes x samples; ``None`` if not computed yet.
+    gene_sets
+        (collection, term id) -> symbols of its genes, for the curves of the strongest sets.
+    overrides
+        Rows of ``qc_overrides.tsv``: sample, metric, decision, reason, who, date; ``None`` without any.
+    multiqc_link
+        Address of the MultiQC report, relative to the page.
     """
 
     study_name: str
@@ -81,6 +89,10 @@ class StudyReportInputs:
     versions: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     truth: pd.DataFrame | None = None
+    normalised_counts: pd.DataFrame | None = None
+    gene_sets: Mapping[tuple[str, str], Collection[str]] = field(default_factory=dict)
+    overrides: pd.DataFrame | None = None
+    multiqc_link: str | None = None
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a declared table; empty if absent."""
@@ -97,7 +109,8 @@ class ContrastReportInputs:
         Name of the study and time of the report, as text.
     contrast
         Row of ``contrasts``: a mapping or series with at least ``contrast_id``.
-    de_results, verdicts, enrichment, engine_agreement, response_score, gene_dispersions, design_fit, design_findings
+    de_results, verdicts, enrichment, engine_agreement, response_score, gene_dispersions, design_fit, design_findings,
+    programme_scores
         Frames of the tables of these names (``verdicts``: of ``marker_verdicts``); ``None`` if absent.
     samples
         Frame of ``samples``; ``None`` if absent.
@@ -105,7 +118,7 @@ class ContrastReportInputs:
         Frame of ``normalised_expression`` for the marker genes (long form); ``None`` if absent.
     fdr, log2_fold_change
         Thresholds of a significant gene.
-    versions, parameters
+    versions, parameters, gene_sets
         As in `StudyReportInputs`.
     """
 
@@ -126,6 +139,8 @@ class ContrastReportInputs:
     log2_fold_change: float = 1.0
     versions: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    programme_scores: pd.DataFrame | None = None
+    gene_sets: Mapping[tuple[str, str], Collection[str]] = field(default_factory=dict)
 
     @property
     def contrast_id(self) -> str:
@@ -141,6 +156,7 @@ class ContrastReportInputs:
             "enrichment": self.enrichment,
             "engine_agreement": self.engine_agreement,
             "response_score": self.response_score,
+            "programme_scores": self.programme_scores,
             "gene_dispersions": self.gene_dispersions,
             "design_fit": self.design_fit,
             "design_findings": self.design_findings,

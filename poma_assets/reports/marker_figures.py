@@ -1,13 +1,12 @@
 """Figures of single markers: replicates by arm, and beside them the effect against what was asked for.
 
-One figure for one verdict, or small multiples for a contrast. All take frames of the declared tables. Axes are placed
-by hand: an automatic layout takes longer than all the drawing.
+Small multiples for a contrast, from frames of the declared tables. Axes are placed by hand: an automatic layout takes
+longer than all the drawing. A page draws each verdict by itself: `verdict_drawing`.
 """
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,53 +41,20 @@ _LONGEST_LABEL = 24
 _CHARACTER_IN = 0.072
 _LOWEST_LOG2 = -0.3
 _NARROW = 0.27
-_REASON_WIDTH = 94
-
-
-def verdict_figure(verdict: Mapping[str, Any], expression: pd.DataFrame, groups: Mapping[str, str]) -> Figure:
-    """Draw one verdict: the replicates of its arms, and its effect beside the region of equivalence.
-
-    Parameters
-    ----------
-    verdict
-        Row of ``marker_verdicts``.
-    expression
-        Rows of ``normalised_expression``; those of other genes are passed over.
-    groups
-        Sample -> group (arm), in the order of drawing; other samples are left out.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Titled with symbol, mark and verdict; where there is no verdict on the effect, with the reason. A sentence if
-        there is neither expression nor an estimate.
-    """
-    values = _log2_counts(verdict, expression, groups)
-    if values.empty and is_missing(verdict["log2_fold_change"]):
-        return message_figure(f"No figure of {verdict['gene_symbol']}: it has neither counts nor an estimate.")
-    from matplotlib.figure import Figure
-
-    reason = _reason(verdict)
-    levels = list(dict.fromkeys(groups.values()))
-    plot_in = max(_MIN_PLOT_IN, _GROUP_IN * len(levels))
-    head_in = _HEAD_IN + 0.16 * len(reason)
-    with figure_style():
-        figure = Figure(figsize=(WIDTH_IN, head_in + plot_in + _FOOT_IN))
-        _draw_row(figure, verdict, values, levels, bottom_in=_FOOT_IN, plot_in=plot_in, head_in=head_in, reason=reason)
-        _label_axes(figure)
-    return figure
 
 
 def marker_panels_figure(verdicts: pd.DataFrame, expression: pd.DataFrame, groups: Mapping[str, str]) -> Figure:
-    """Draw every tested marker of a contrast as in `verdict_figure`, one below the other, at most `MAX_PANELS`.
+    """Draw every tested marker of a contrast, one below the other, at most `MAX_PANELS`.
 
     Parameters
     ----------
     verdicts
         Rows of ``marker_verdicts`` of one contrast; those not testable, without an estimate or about identity are left
         out.
-    expression, groups
-        As in `verdict_figure`.
+    expression
+        Rows of ``normalised_expression``; those of other genes are passed over.
+    groups
+        Sample -> group (arm), in the order of drawing; other samples are left out.
     """
     estimated = pd.to_numeric(verdicts["log2_fold_change"], errors="coerce").notna()
     chosen = verdicts[estimated & (verdicts["verdict"] != "not_testable") & (verdicts["policy"] != "identity")]
@@ -105,7 +71,7 @@ def marker_panels_figure(verdicts: pd.DataFrame, expression: pd.DataFrame, group
     with figure_style():
         figure = Figure(figsize=(WIDTH_IN, row_in * len(rows) + _FOOT_IN - 0.24))
         for position, row in enumerate(reversed(rows)):
-            values = _log2_counts(row, expression, groups)
+            values = log2_counts(row, expression, groups)
             bottom_in = _FOOT_IN + position * row_in
             _draw_row(figure, row, values, levels, bottom_in=bottom_in, plot_in=plot_in, head_in=_HEAD_IN, limit=limit)
             if position == 0:
@@ -113,21 +79,12 @@ def marker_panels_figure(verdicts: pd.DataFrame, expression: pd.DataFrame, group
     return figure
 
 
-def _log2_counts(verdict: Mapping[str, Any], expression: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+def log2_counts(verdict: Mapping[str, Any], expression: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
     """Columns group, value (log2 of normalised count + 1) of the marker's samples, in the order of the groups."""
     rows = expression[expression["gene_id"].astype(str) == str(verdict["ensembl_gene_id"])]
     counts = dict(zip(rows["sample_id"].astype(str), pd.to_numeric(rows["normalised_count"]), strict=True))
     found = [(group, float(np.log2(counts[name] + 1))) for name, group in groups.items() if name in counts]
     return pd.DataFrame([pair for pair in found if math.isfinite(pair[1])], columns=["group", "value"])
-
-
-def _reason(verdict: Mapping[str, Any]) -> list[str]:
-    """Lines that say why nothing was tested; none for a tested marker."""
-    if verdict["verdict"] != "not_testable" or is_missing(verdict["sentence"]):
-        return []
-    sentence = str(verdict["sentence"]).split(" For the record: ")[0].split(": not testable")[0]
-    sentence = sentence.removeprefix(f"{verdict['gene_symbol']}: ").rstrip(".")
-    return textwrap.wrap(sentence, _REASON_WIDTH, max_lines=2, placeholder=" …")
 
 
 def _draw_row(
@@ -139,19 +96,15 @@ def _draw_row(
     bottom_in: float,
     plot_in: float,
     head_in: float,
-    reason: list[str] | None = None,
-    limit: float | None = None,
+    limit: float,
 ) -> None:
     height = float(figure.get_size_inches()[1])
     bottom, plot = bottom_in / height, plot_in / height
     _draw_title(figure, verdict, (bottom_in + plot_in + head_in - 0.17) / height)
-    for i, line in enumerate(reason or []):
-        y = (bottom_in + plot_in + head_in - 0.34 - 0.16 * i) / height
-        figure.text(0.012, y, line, fontsize=8.5, color=MUTED, va="center")
     longest = min(max(map(len, levels), default=0), _LONGEST_LABEL)
     left = max(0.06, (longest * _CHARACTER_IN + 0.12) / WIDTH_IN)
     _draw_replicates(figure.add_axes((left, bottom, _LEFT_END - left, plot)), values, levels)
-    _draw_effect(figure.add_axes((_RIGHT[0], bottom, _RIGHT[1], plot)), verdict, limit or effect_limit(verdict))
+    _draw_effect(figure.add_axes((_RIGHT[0], bottom, _RIGHT[1], plot)), verdict, limit)
 
 
 def _draw_title(figure: Figure, verdict: Mapping[str, Any], y: float) -> None:
@@ -234,9 +187,14 @@ def _number(value: Any) -> float:
     return math.nan if is_missing(value) else float(value)
 
 
+def asked_sign(verdict: Mapping[str, Any]) -> int:
+    """1 if a rise was asked for, -1 if a fall, 0 if neither."""
+    return _SIGNS.get(str(verdict["expected_direction"]), 0)
+
+
 def _draw_asked(axes: Axes, verdict: Mapping[str, Any], delta: float, limit: float) -> None:
     """An arrow from the smallest effect of interest outwards; for equivalence a bar over the shade."""
-    sign = _SIGNS.get(str(verdict["expected_direction"]), 0)
+    sign = asked_sign(verdict)
     if sign:
         style = {"arrowstyle": "-|>", "color": INK, "lw": 1.2, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
         axes.annotate("", (sign * 0.97 * limit, _ASKED), (sign * delta, _ASKED), arrowprops=style)
@@ -260,7 +218,7 @@ def _draw_estimate(axes: Axes, verdict: Mapping[str, Any], limit: float) -> None
             if outside:
                 axes.plot(0.99 * end, _DESEQ2, marker=marker, ms=4, color=mark.colour)
     if math.isfinite(error) and verdict["verdict"] != "not_testable":
-        for cautious in _cautious_ends(verdict, effect, error):
+        for cautious in cautious_ends(verdict, effect, error):
             if abs(cautious) <= limit:
                 axes.plot([cautious] * 2, [_DESEQ2 - 0.4, _DESEQ2 + 0.4], color=mark.colour, lw=1.6)
     hollow = verdict["verdict"] in ("inconclusive", "not_testable")
@@ -270,9 +228,9 @@ def _draw_estimate(axes: Axes, verdict: Mapping[str, Any], limit: float) -> None
     )
 
 
-def _cautious_ends(verdict: Mapping[str, Any], effect: float, error: float) -> list[float]:
+def cautious_ends(verdict: Mapping[str, Any], effect: float, error: float) -> list[float]:
     """Limits of the one-sided 95 % intervals that the rules compare with the smallest effect of interest."""
-    sign = _SIGNS.get(str(verdict["expected_direction"]), 0)
+    sign = asked_sign(verdict)
     if sign:
         return [effect - sign * ONE_SIDED_5_PCT * error]
     if verdict["policy"] == "equivalence":

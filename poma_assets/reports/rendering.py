@@ -1,4 +1,4 @@
-"""From values to HTML: the Jinja environment, JSON that is safe inside a page, numbers as people read them.
+"""From values to HTML: the Jinja environment, numbers as people read them.
 
 Names come from the sheets of users and are hostile until escaped: autoescape is on in every template, an
 undefined variable is an error, and the only markup that is trusted is made by this package (figures, style
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MISSING = "–"
+SCRIPT_PARTS = ("core", "blocks", "scatter", "tables", "genes", "gene_view", "page")
+"""Files ``templates/report_*.js`` in the order in which they are joined."""
 
 
 def is_missing(value: object) -> bool:
@@ -94,27 +96,9 @@ def listing(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
 
 
-def _json_value(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    if is_missing(value) or (isinstance(value, float) and math.isinf(value)):
-        return None
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def safe_json(columns: list[dict[str, str]], rows: list[list[Any]]) -> Markup:
-    """Return a table as JSON that can stand inside a ``<script>`` element.
-
-    ``<``, ``>``, ``&`` and the two line separators of Unicode are written as escapes, so that no name can end
-    the element or open a comment. Empty cells and infinities become ``null``.
-    """
-    from markupsafe import Markup
-
-    data = {"columns": columns, "rows": [[_json_value(value) for value in row] for row in rows]}
-    encoded = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        encoded = encoded.replace(character, f"\\u{ord(character):04x}")
-    return Markup(encoded)
+def json_text(value: Any) -> str:
+    """Return a value as JSON; the template escapes it like any text, so it may stand in an attribute."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def svg(figure: Figure, alt: str) -> Markup:
@@ -129,6 +113,11 @@ def template_text(name: str) -> str:
     return files("poma_assets.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
+def page_script() -> str:
+    """Return the whole script of a page."""
+    return "\n".join(template_text(f"report_{part}.js") for part in SCRIPT_PARTS)
+
+
 def script_hash(script: str) -> str:
     """Return the hash by which the page's content security policy admits its one script."""
     digest = hashlib.sha256(script.encode("utf-8")).digest()
@@ -141,6 +130,7 @@ def environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
+    script = page_script()
     made = Environment(
         autoescape=True,
         loader=FunctionLoader(template_text),
@@ -148,14 +138,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(text=text, number=number, count_=count, p_value=p_value)
+    made.filters.update(text=text, number=number, count_=count, p_value=p_value, json_text=json_text)
     made.globals.update(
         verdict_mark=verdict_mark,
         status_mark=status_mark,
         plural=plural,
         is_missing=is_missing,
         style=Markup(template_text("report.css")),
-        script=Markup(template_text("report.js")),
-        script_hash=script_hash(template_text("report.js")),
+        script=Markup(script),
+        script_hash=script_hash(script),
     )
     return made

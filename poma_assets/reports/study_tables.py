@@ -12,7 +12,7 @@ from poma_assets.reports.contrast_section import ContrastSection
 from poma_assets.reports.inputs import StudyReportInputs
 from poma_assets.reports.palette import VERDICTS
 from poma_assets.reports.rendering import is_missing
-from poma_assets.reports.wording import truth_of
+from poma_assets.reports.wording import identity_sentence, truth_of
 
 _STATUS_ORDER = ("fail", "mismatch", "warn", "pass", "match", "not_assessed", "not_recorded")
 _UNKNOWN = ("not_assessed", "not_recorded")
@@ -54,13 +54,18 @@ def verdict_matrix(sections: Sequence[ContrastSection]) -> VerdictMatrix:
 class SampleTable:
     """The samples with what is recorded of them and how each quality metric came out.
 
-    Metadata that all samples share are in `common`, not in the rows.
+    Metadata that all samples share are in `common`, not in the rows. `thresholds` (warn, fail) belong to `metrics`;
+    `identities` are the rules that were looked at, what did not match first.
     """
 
     common: list[tuple[str, object]]
     metadata: list[str]
     metrics: list[str]
+    thresholds: list[tuple[str, str]]
     rows: list[Row]
+    identities: list[Row]
+    n_identities: int
+    identity_sentence: str
 
 
 def sample_table(inputs: StudyReportInputs) -> SampleTable:
@@ -100,7 +105,34 @@ def sample_table(inputs: StudyReportInputs) -> SampleTable:
                 "identity": identity.get(name),
             }
         )
-    return SampleTable([(c, samples[c].iloc[0]) for c in shared], metadata, metrics, rows)
+    identities = _identities(inputs.table("sample_identity"))
+    return SampleTable(
+        common=[(c, samples[c].iloc[0]) for c in shared],
+        metadata=metadata,
+        metrics=metrics,
+        thresholds=_thresholds(quality, metrics),
+        rows=rows,
+        identities=identities[:_MAX_ROWS],
+        n_identities=len(identities),
+        identity_sentence=identity_sentence(inputs.table("sample_identity")),
+    )
+
+
+def _thresholds(quality: pd.DataFrame, metrics: Sequence[str]) -> list[tuple[str, str]]:
+    """What warns and what fails, by metric; empty where there is no such limit."""
+    limits = quality.drop_duplicates("metric").set_index("metric")[["warn", "fail"]].astype(object)
+    return [
+        ("" if is_missing(warn) else str(warn), "" if is_missing(fail) else str(fail))
+        for warn, fail in limits.loc[list(metrics)].itertuples(index=False, name=None)
+    ]
+
+
+def _identities(identity: pd.DataFrame) -> list[Row]:
+    """The rules of identity that could be assessed: mismatches, then warnings, then matches."""
+    order = {"mismatch": 0, "warn": 1, "match": 2}
+    known = identity[identity["status"].isin(order)]
+    known = known.sort_values("status", key=lambda status: status.map(order), kind="stable")
+    return [{str(k): v for k, v in row.items()} for row in known.to_dict("records")]
 
 
 def _by_sample(frame: pd.DataFrame) -> dict[str, Row]:

@@ -175,6 +175,22 @@ def enrichment_dot_figure(enrichment: pd.DataFrame, *, method: str | None = None
     """
     if method is None:
         method = "ora" if set(enrichment["method"]) == {"ora"} else "gsea"
+    rows = top_sets(enrichment, method, top=top)
+    if rows.empty:
+        return message_figure(f"No plot of gene sets: no set was tested by {method.upper()}.")
+    with figure_style():
+        return _draw_dots(rows, method)
+
+
+def top_sets(enrichment: pd.DataFrame, method: str, *, top: int = 20) -> pd.DataFrame:
+    """Choose the gene sets that are drawn, by p value, the highest score first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `enrichment` with numbers beside: ``x`` (place on the axis; an infinite odds ratio lies just beyond
+        the finite ones), ``p``, ``q`` (adjusted) and ``n`` (genes).
+    """
     rows = enrichment[enrichment["method"] == method]
     score = "normalised_score" if method == "gsea" else "score"
     rows = rows.assign(
@@ -188,10 +204,7 @@ def enrichment_dot_figure(enrichment: pd.DataFrame, *, method: str | None = None
         finite = rows.loc[np.isfinite(rows["x"]), "x"]
         rows["x"] = rows["x"].replace(np.inf, 1.1 * float(finite.max()) if len(finite) else 10.0)
     rows = rows[rows["x"].notna() & rows["p"].notna()].nsmallest(top, "p", keep="first")
-    if rows.empty:
-        return message_figure(f"No plot of gene sets: no set was tested by {method.upper()}.")
-    with figure_style():
-        return _draw_dots(rows.sort_values("x", ascending=False), method)
+    return rows.sort_values("x", ascending=False)
 
 
 def _draw_dots(rows: pd.DataFrame, method: str) -> Figure:

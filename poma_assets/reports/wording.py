@@ -10,7 +10,9 @@ import pandas as pd
 
 from poma_assets.reports.palette import VERDICTS
 from poma_assets.reports.rendering import is_missing, listing, number, p_value, plural
+from poma_assets.reports.rendering import text as cell_text
 
+_MOST_LEVELS = 6
 _KINDS = {
     "drug_vs_vehicle": "drug against vehicle",
     "resistant_vs_sensitive_at_vehicle": "resistant against sensitive, both at vehicle",
@@ -53,6 +55,29 @@ def inclusion_sentence(inclusion: pd.DataFrame, n_samples: int) -> str:
     return text
 
 
+def design_sentence(samples: pd.DataFrame, n_contrasts: int) -> str:
+    """Say what was studied: lines, treatments, doses, times, replicates, and how many comparisons."""
+    nouns = (
+        ("cell_line", "cell line", "cell lines", ""),
+        ("treatment", "treatment", "treatments", ""),
+        ("dose_um", "dose", "doses", " µM"),
+        ("time_h", "time", "times", " h"),
+        ("donor", "donor", "donors", ""),
+        ("batch", "batch", "batches", ""),
+    )
+    parts = []
+    for column, one, many, unit in nouns:
+        levels = list(dict.fromkeys(cell_text(value) for value in samples[column] if not is_missing(value)))
+        if levels:
+            shown = [*levels[:_MOST_LEVELS], *([f"{len(levels) - _MOST_LEVELS} more"] * (len(levels) > _MOST_LEVELS))]
+            parts.append(f"{plural(len(levels), one, many)} ({listing(shown)}{unit})")
+    design = f"The study has {listing(parts)}" if parts else "Nothing but the names of the samples is recorded"
+    replicates = samples["replicate"].dropna().nunique()
+    if replicates > 1:
+        design += f", with up to {replicates} replicates"
+    return f"{design}; {plural(n_contrasts, 'comparison was', 'comparisons were')} declared."
+
+
 def inclusion_remarks(inclusion: pd.DataFrame) -> list[tuple[str, bool, str]]:
     """Return (sample, entered, reason) of the samples that were left out or kept with a remark."""
     remarks = []
@@ -62,6 +87,20 @@ def inclusion_remarks(inclusion: pd.DataFrame) -> list[tuple[str, bool, str]]:
             reason = "no reason recorded" if is_missing(row["reason"]) else str(row["reason"])
             remarks.append((str(row["sample_id"]), entered, reason))
     return remarks
+
+
+def identity_sentence(identity: pd.DataFrame) -> str:
+    """Say how the rules of identity came out."""
+    counts = identity["status"].astype(str).value_counts()
+    found = {name: int(counts.get(name, 0)) for name in ("mismatch", "warn", "match", "not_assessed")}
+    named = (
+        ("mismatch", "do not match"),
+        ("warn", "warn"),
+        ("match", "match"),
+        ("not_assessed", "could not be assessed"),
+    )
+    parts = [f"{found[name]} {does}" for name, does in named if found[name]]
+    return f"Of {plural(len(identity), 'rule')} looked at, over all samples: {listing(parts)}."
 
 
 def comparison(contrast: Mapping[str, Any] | pd.Series[Any]) -> str:

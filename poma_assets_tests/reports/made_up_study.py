@@ -146,6 +146,18 @@ def make_agreement(contrast: str, n_genes: int) -> pd.DataFrame:
     )
 
 
+def make_normalised_counts(samples: list[str], n_genes: int) -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    ids = [f"ENSG{i:011d}" for i in range(n_genes)]
+    return pd.DataFrame(rng.lognormal(5, 2, (n_genes, len(samples))).round(2), index=ids, columns=samples)
+
+
+def make_gene_sets(enrichment: pd.DataFrame, n_genes: int) -> dict[tuple[str, str], list[str]]:
+    rng = np.random.default_rng(8)
+    names = [f"GENE{i}" for i in range(n_genes)]
+    return {("GO_BP", term): list(rng.choice(names, min(25, n_genes), replace=False)) for term in enrichment["term_id"]}
+
+
 def make_study_inputs(n_genes: int = 400, contrasts: tuple[str, ...] = CONTRASTS) -> StudyReportInputs:
     samples = make_samples()
     tables = make_sample_tables(samples)
@@ -185,6 +197,7 @@ def make_study_inputs(n_genes: int = 400, contrasts: tuple[str, ...] = CONTRASTS
             {
                 "asset": ["alignments", "de_results"],
                 "partition": ["MM1S_DMSO_1", contrasts[0]],
+                "inputs": [None, '{"upstream": {"alignments[MM1S_DMSO_1]": "d"}}'],
                 "fingerprint": "f" * 64,
                 "data_version": "d" * 64,
                 "run_id": "0b6bb5a2-7a5c-4d4a-9f2e-000000000001",
@@ -221,6 +234,13 @@ def make_study_inputs(n_genes: int = 400, contrasts: tuple[str, ...] = CONTRASTS
             "thresholds": {"fdr": 0.05},
             "note": HOSTILE,
         },
+        normalised_counts=make_normalised_counts(samples["sample_id"].tolist()[:-1], n_genes),
+        gene_sets=make_gene_sets(tables["enrichment"], n_genes),
+        overrides=pd.DataFrame(
+            [(samples["sample_id"][0], "rin", "include", f"degraded, yet usable {HOSTILE}", "M. Doe", "2026-01-01")],
+            columns=["sample", "metric", "decision", "reason", "who", "date"],
+        ),
+        multiqc_link="../multiqc/multiqc_report.html",
         truth=pd.DataFrame(
             {
                 "contrast_id": [contrasts[0]] * 2,

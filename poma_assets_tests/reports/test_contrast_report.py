@@ -7,6 +7,7 @@ from made_up_study import CONTRASTS, HOSTILE, make_contrast_inputs, make_study_i
 
 from poma_assets.reports.contrast_report import render_contrast_report, sample_groups
 from poma_assets.reports.contrast_section import CONTRAST_TABLES, contrast_section
+from poma_assets.reports.gene_tables import gene_names
 from poma_assets.reports.inputs import ContrastReportInputs
 
 
@@ -67,7 +68,8 @@ def test_alike_sets_stand_behind_one_and_warnings_of_the_design_are_told(contras
     )
     inputs = replace(contrast_inputs, enrichment=enrichment, design_findings=findings)
     tables = {name: inputs.table(name) for name in CONTRAST_TABLES}
-    section = contrast_section(inputs.contrast, tables, index=0, fdr=0.05, log2_fold_change=1.0)
+    names = gene_names(tables["de_results"])
+    section = contrast_section(inputs.contrast, tables, names=names, index=0, fdr=0.05, log2_fold_change=1.0)
     assert section.design_warnings == ["only 2 residual degrees of freedom"]
     ora = next(block for block in section.enrichment if block.title.startswith("Over"))
     shown = {row["term_id"]: row["n_alike"] for row in ora.rows}

@@ -33,8 +33,6 @@ def drawings():
     groups = dict.fromkeys(STUDY.table("samples")["sample_id"], "all")
     return {
         "volcano": figures.volcano_figure(de, fdr=0.05, log2_fold_change=1, label_genes=[HOSTILE]),
-        "ma": figures.ma_figure(de),
-        "p": figures.p_value_histogram(de),
         "dispersion": figures.dispersion_figure(contrast.gene_dispersions),
         "pca": figures.pca_figure(STUDY.table("sample_pca"), STUDY.table("samples")),
         "library": figures.library_size_figure(STUDY.table("size_factors")),
@@ -53,8 +51,6 @@ def drawings():
 DRAWINGS = drawings()
 EMPTY = {
     "volcano": lambda: figures.volcano_figure(declared_frame(None, "de_results")),
-    "ma": lambda: figures.ma_figure(declared_frame(None, "de_results")),
-    "p": lambda: figures.p_value_histogram(declared_frame(None, "de_results")),
     "dispersion": lambda: figures.dispersion_figure(declared_frame(None, "gene_dispersions")),
     "pca": lambda: figures.pca_figure(declared_frame(None, "sample_pca"), declared_frame(None, "samples")),
     "library": lambda: figures.library_size_figure(declared_frame(None, "size_factors")),
@@ -103,7 +99,7 @@ def test_names_keep_their_dollar_signs_in_figures():
 
 
 def test_markdown_image_cannot_be_left_by_its_alt_text():
-    text = figures.markdown_image(DRAWINGS["p"], "a](javascript:alert(1)) <b>\n")
+    text = figures.markdown_image(DRAWINGS["library"], "a](javascript:alert(1)) <b>\n")
     assert text.startswith("![a (javascript:alert(1))  b ")
     assert text.count("](") == 1
 
@@ -177,8 +173,8 @@ def test_figures_are_not_kept_by_pyplot_and_importing_them_is_cheap():
         "import sys, poma_assets.reports.figures, poma_assets.reports.study_report;"
         "assert 'matplotlib' not in sys.modules; assert 'jinja2' not in sys.modules;"
         "import pandas as pd;"
-        "poma_assets.reports.figures.png_bytes(poma_assets.reports.figures.p_value_histogram("
-        "pd.DataFrame({'p_value': [0.1, 0.2]})));"
+        "poma_assets.reports.figures.png_bytes(poma_assets.reports.figures.library_size_figure("
+        "pd.DataFrame({'sample_id': ['a'], 'size_factor': [1.0], 'library_size': [1e6]})));"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

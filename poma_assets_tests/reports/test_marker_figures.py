@@ -1,18 +1,16 @@
-"""The figure of a verdict: are the drawn numbers those of the tables, and can all kinds of verdicts be drawn?"""
+"""The figure of a contrast's markers: are the drawn numbers those of the tables, and can all verdicts be drawn?"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_up_study import CONTRASTS, HOSTILE, make_verdicts
 
-from poma_assets.reports.contrast_section import CONTRAST_TABLES, contrast_section
-from poma_assets.reports.figure_encoding import inline_svg, message_of, png_bytes
-from poma_assets.reports.marker_figures import CAPTION, MAX_PANELS, effect_limit, marker_panels_figure, verdict_figure
+from poma_assets.reports.figure_encoding import inline_svg, message_of
+from poma_assets.reports.marker_figures import MAX_PANELS, effect_limit, marker_panels_figure
 from poma_assets.reports.palette import VERDICTS
 
 GROUPS = {**{f"D{i}": "DMSO" for i in range(3)}, **{f"P{i}": "pomalidomide" for i in range(3)}}
@@ -28,6 +26,11 @@ def expression(*symbols):
 def row(symbol, **changes):
     frame = make_verdicts(CONTRASTS[0]).set_index("gene_symbol", drop=False)
     return {**frame.loc[symbol].to_dict(), **changes}
+
+
+def panel(verdict, counts, groups):
+    """The figure of one marker."""
+    return marker_panels_figure(pd.DataFrame([verdict]), counts, groups)
 
 
 def drawn(figure, axes, colour=None):
@@ -46,7 +49,7 @@ def texts(figure):
 
 
 def test_the_points_are_the_replicates_of_each_arm_and_the_line_is_their_mean():
-    figure = verdict_figure(row("IRF4"), expression("IRF4", "MYC"), GROUPS)
+    figure = panel(row("IRF4"), expression("IRF4", "MYC"), GROUPS)
     lines = drawn(figure, 0)
     assert [x for x, _ in lines] == [[9.0, 9.0], [8.0, 9.0, 10.0], [12.0, 12.0], [11.0, 12.0, 13.0]]
     assert np.allclose([np.mean(y) for _, y in lines], [0, 0, 1, 1])
@@ -54,13 +57,13 @@ def test_the_points_are_the_replicates_of_each_arm_and_the_line_is_their_mean():
 
 
 def test_samples_outside_the_arms_and_other_genes_are_not_drawn():
-    figure = verdict_figure(row("IRF4"), expression("IRF4"), {"D0": "DMSO", "P2": "pomalidomide"})
+    figure = panel(row("IRF4"), expression("IRF4"), {"D0": "DMSO", "P2": "pomalidomide"})
     assert [x for x, _ in drawn(figure, 0)] == [[8.0, 8.0], [8.0], [13.0, 13.0], [13.0]]
 
 
 def test_effect_interval_and_cautious_end_of_a_fall():
     irf4 = row("IRF4")
-    figure = verdict_figure(irf4, expression("IRF4"), GROUPS)
+    figure = panel(irf4, expression("IRF4"), GROUPS)
     interval, cautious, point = drawn(figure, 1, VERDICTS["confirmed"].colour)
     assert np.allclose(interval[0], [-1.74 - 1.96 * 0.15, -1.74 + 1.96 * 0.15])
     assert np.allclose(cautious[0], -1.74 + 1.645 * 0.15)
@@ -71,7 +74,7 @@ def test_effect_interval_and_cautious_end_of_a_fall():
 
 @pytest.mark.parametrize(("direction", "sign"), [("down", -1), ("up", 1)])
 def test_the_arrow_points_from_the_smallest_effect_to_what_was_asked_for(direction, sign):
-    figure = verdict_figure(row("IRF4", expected_direction=direction), expression("IRF4"), GROUPS)
+    figure = panel(row("IRF4", expected_direction=direction), expression("IRF4"), GROUPS)
     arrow = next(text for text in figure.axes[1].texts if getattr(text, "arrow_patch", None))
     assert arrow.xyann[0] == sign * 0.585
     assert sign * arrow.xy[0] > 0.585
@@ -79,54 +82,22 @@ def test_the_arrow_points_from_the_smallest_effect_to_what_was_asked_for(directi
 
 def test_equivalence_has_two_cautious_ends_and_no_arrow():
     same = row("IRF4", policy="equivalence", expected_direction="none", log2_fold_change=0.1, ci_low=-0.1, ci_high=0.3)
-    figure = verdict_figure(same, expression("IRF4"), GROUPS)
+    figure = panel(same, expression("IRF4"), GROUPS)
     ends = [x[0] for x, y in drawn(figure, 1, VERDICTS["confirmed"].colour) if x[0] == x[-1] and len(x) == 2]
     assert np.allclose(ends, [0.1 - 1.645 * 0.15, 0.1 + 1.645 * 0.15])
     assert not any(getattr(text, "arrow_patch", None) for text in figure.axes[1].texts)
 
 
-def test_a_marker_that_cannot_be_tested_shows_its_points_and_the_reason():
-    sentence = "IFNG: expected in t_cell, not in myeloma: not testable, context. For the record: level."
-    figure = verdict_figure(row("IFNG", sentence=sentence), expression("IFNG"), GROUPS)
-    assert len(drawn(figure, 0)) == 4
-    assert "expected in t_cell, not in myeloma" in texts(figure)
-    assert "no estimate" in texts(figure)
-    assert "IFNG: not testable, context" in texts(figure)
+TESTED = make_verdicts(CONTRASTS[0]).query("verdict != 'not_testable'")["gene_symbol"]
 
 
-def test_without_counts_and_estimate_there_is_a_sentence():
-    assert "neither counts nor an estimate" in message_of(verdict_figure(row("IFNG"), expression("MYC"), GROUPS))
-    assert "no counts of its own" in texts(verdict_figure(row("IRF4"), expression("MYC"), GROUPS))
-
-
-@pytest.mark.parametrize("symbol", [*make_verdicts(CONTRASTS[0])["gene_symbol"]])
+@pytest.mark.parametrize("symbol", [*TESTED])
 @pytest.mark.parametrize("missing", [(), ("standard_error", "ci_low", "ci_high"), ("min_effect_log2",)])
 def test_every_kind_of_verdict_can_be_drawn_small(symbol, missing):
-    figure = verdict_figure(row(symbol, **dict.fromkeys(missing)), expression(symbol), GROUPS)
+    figure = panel(row(symbol, **dict.fromkeys(missing)), expression(symbol), GROUPS)
     svg = inline_svg(figure, "a figure")
     assert 1_000 < len(svg) < 20_000
     assert HOSTILE not in svg
-
-
-@pytest.mark.parametrize("symbol", ["IRF4", "MYC", "KLF2", "IFNG"])
-def test_no_text_is_cut_and_no_label_overlaps_the_other_plot(symbol):
-    long = "sensitive and rather long group name"
-    arms = {name: f"{long} {group}" for name, group in GROUPS.items()}
-    sentence = f"{symbol}: " + "a reason of many words " * 12 + ": not testable, context."
-    verdict = row(symbol, verdict="not_testable", sub_verdict="context", sentence=sentence)
-    figure = verdict_figure(verdict, expression(symbol), arms)
-    png_bytes(figure, dpi=100)
-    width, height = figure.canvas.get_width_height()
-    for axes in figure.axes:
-        box = axes.get_tightbbox()
-        assert box.x0 >= 0
-        assert box.x1 <= width
-        assert box.y0 >= 0
-    assert figure.axes[0].get_tightbbox().x1 <= figure.axes[1].get_tightbbox().x0
-    boxes = [text.get_window_extent() for text in figure.texts]
-    assert max(box.x1 for box in boxes) <= width
-    assert max(box.y1 for box in boxes) <= height
-    assert min(box.y0 for box in boxes[2:]) >= figure.axes[1].get_window_extent().y1
 
 
 def test_the_axis_holds_the_estimates_and_cuts_a_wild_interval():
@@ -134,7 +105,7 @@ def test_the_axis_holds_the_estimates_and_cuts_a_wild_interval():
     assert effect_limit(wild) == pytest.approx(1.12 * 3)
     assert effect_limit(row("IRF4", edger_log2_fold_change=-9.0)) > 9
     assert math.isfinite(effect_limit(row("IFNG", min_effect_log2=None)))
-    markers = [line.get_marker() for line in verdict_figure(wild, expression("KLF2"), GROUPS).axes[1].get_lines()]
+    markers = [line.get_marker() for line in panel(wild, expression("KLF2"), GROUPS).axes[1].get_lines()]
     assert {"<", ">"} <= set(markers)
 
 
@@ -153,18 +124,3 @@ def test_panels_show_the_tested_markers_on_one_scale_decided_first():
 def test_not_more_than_the_allowed_panels_are_drawn():
     frame = pd.concat([make_verdicts(CONTRASTS[0])] * 12)
     assert len(marker_panels_figure(frame, expression("IRF4"), GROUPS).axes) == 2 * MAX_PANELS
-
-
-def test_the_section_of_a_contrast_has_a_figure_for_each_verdict_that_can_be_drawn(contrast_inputs):
-    tables = {name: contrast_inputs.table(name) for name in (*CONTRAST_TABLES, "normalised_expression")}
-    samples = list(dict.fromkeys(tables["normalised_expression"]["sample_id"]))
-    groups = {name: "DMSO" if "DMSO" in name else "pomalidomide" for name in samples}
-    options = {"index": 0, "fdr": 0.05, "log2_fold_change": 1.0}
-    section = contrast_section(contrast_inputs.contrast, tables, **options, groups=groups)
-    figures = {row["gene_symbol"]: row["figure"] for row in section.verdicts}
-    assert figures["IFNG"] is None
-    assert all(str(figure).startswith("<svg") for symbol, figure in figures.items() if symbol != "IFNG")
-    assert section.verdict_figures_caption == CAPTION
-    without = contrast_section(contrast_inputs.contrast, tables, **options)
-    assert without.verdict_figures_caption is None
-    assert replace(without, verdicts=[]).verdict_figures_caption is None

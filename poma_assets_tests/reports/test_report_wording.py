@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 
 from poma_assets.reports import wording
-from poma_assets.reports.rendering import listing, number, p_value, safe_json, text
+from poma_assets.reports.rendering import listing, number, p_value, text
 
 
 def test_numbers_as_people_read_them():
@@ -21,22 +19,6 @@ def test_numbers_as_people_read_them():
     assert text(pd.NaT) == "–"
     assert text(pd.Timestamp("2026-01-02 03:04:05.678")) == "2026-01-02 03:04:05"
     assert listing(["a", "b", "c"]) == "a, b and c"
-
-
-def test_safe_json_cannot_end_a_script_and_keeps_the_values():
-    values = [
-        "</script><!-- \u2028 &",
-        np.float64(1.5),
-        np.int64(3),
-        np.bool_(True),
-        np.nan,
-        np.inf,
-        pd.NA,
-        None,
-    ]
-    encoded = str(safe_json([], [values]))
-    assert not set("<>&\u2028") & set(encoded)
-    assert json.loads(encoded)["rows"] == [[values[0], 1.5, 3, True, None, None, None, None]]
 
 
 def test_inclusion_in_words():

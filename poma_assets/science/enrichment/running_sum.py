@@ -40,3 +40,29 @@ def enrichment_scores(positions: NDArray[np.integer], weights: _Floats) -> tuple
     minimum = running[rows, bottom]
     positive = np.abs(maximum) > np.abs(minimum)
     return np.where(positive, maximum, minimum), np.where(positive, top, bottom)
+
+
+def running_sum(positions: NDArray[np.integer], weights: _Floats) -> tuple[NDArray[np.integer], _Floats]:
+    """The running sum of one set along the ranking, as the corners of a line.
+
+    Parameters
+    ----------
+    positions
+        Ranks of the set's genes, 0-based and ascending.
+    weights
+        Absolute statistic of every ranked gene, by rank.
+
+    Returns
+    -------
+    rank, value
+        Two corners per gene of the set, just before and just after it, between a first corner at rank 0 and a last
+        one at the number of genes, both of value 0. The value furthest from 0 is the enrichment score.
+    """
+    size, total = len(positions), len(weights)
+    hit = weights[positions]
+    hit = hit / hit.sum()
+    after = np.cumsum(hit) - (positions - np.arange(size)) / (total - size)
+    rank = np.concatenate([[0], np.repeat(positions, 2), [total]])
+    rank[2:-1:2] += 1
+    value = np.concatenate([[0.0], np.column_stack([after - hit, after]).ravel(), [0.0]])
+    return rank, value
