@@ -59,7 +59,8 @@ def _write_inputs(root: Path, names: list[str]) -> None:
     line = '1\tsim\texon\t1\t900\t.\t+\t.\tgene_id "ENSG00000000001"; transcript_id "T1"; gene_name "IRF4";\n'
     (root / "genes.gtf").write_text(line)
     (root / "poma.yaml").write_text(
-        "name: large\nprofile: small_reference\ngene_sets: []\nreference: {genome: genome.fa, annotation: genes.gtf}\n"
+        "name: large\nprofile: small_reference\nkeep: all\ngene_sets: []\n"
+        "reference: {genome: genome.fa, annotation: genes.gtf}\n"
     )
     lines = ["sample\tfastq_1\tfastq_2\tstrandedness\tcell_line\tcell_context\ttreatment\treplicate\tbatch"]
     for number, name in enumerate(names):
@@ -87,7 +88,7 @@ def _write_files(study: StudyResource, names: Iterable[str]) -> pd.DataFrame:
                 path.touch()
                 rows.append((asset, name, suffix, path.relative_to(study.study.root).as_posix()))
     frame = pd.DataFrame(rows, columns=["asset", "partition", "role", "path"])
-    return frame.assign(bytes=0, sha256="0" * 64, tool="tool", tool_version="1", run_id="simulated")
+    return frame.assign(bytes=0, sha256="0" * 64, tool="tool", tool_version="1", run_id="simulated", dropped_at=pd.NaT)
 
 
 def _fill_warehouse(study: StudyResource, names: list[str], artefacts: pd.DataFrame) -> None:

@@ -328,6 +328,8 @@ def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if LAUNCHER_TAG in run.tags and is_gone(run.tags[LAUNCHER_TAG]):
             instance.report_run_failed(run, "The launcher of this run was killed.")
+            # Dagster leaves what a dead run waited for in a pool to a monitor that we do not run.
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _without_read_ahead(entry: tuple[Phase, RunTask], sample: str) -> tuple[Phase, RunTask]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from poma_assets.cli.context import write_dagster_home
+from poma_assets.cli.context import _FORMER_DAGSTER_YAML, write_dagster_home
 
 
 @dg.asset
@@ -94,3 +95,28 @@ def test_what_a_step_prints_is_kept_without_helper_processes(home: Path) -> None
         key = instance.compute_log_manager.build_log_key_for_run(run_id, data.file_key)
         assert b"said by the step" in instance.compute_log_manager.get_log_data(key).stdout
         assert instance.compute_log_manager.is_capture_complete(key)
+
+
+def test_a_configuration_of_an_older_version_is_brought_up_to_date_and_a_changed_one_is_kept(tmp_path: Path) -> None:
+    home, runs = tmp_path / "home", max(1, os.cpu_count() or 2)
+    home.mkdir()
+    (home / "dagster.yaml").write_text(_FORMER_DAGSTER_YAML.format(runs=runs))
+    write_dagster_home(home)
+    assert "StudyInstanceStorage" in (home / "dagster.yaml").read_text()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
+    write_dagster_home(home)
+    assert (home / "dagster.yaml").read_text() == "telemetry: {enabled: true}\n"
+
+
+@dg.asset(pool="star")
+def pooled() -> None:
+    """An asset with a pool, as the alignments."""
+
+
+def test_a_run_is_not_held_up_by_what_a_dead_run_waited_for_in_a_pool(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        storage = instance.event_log_storage
+        storage.initialize_concurrency_limit_to_default("star")
+        storage.claim_concurrency_slot("star", "run-that-was-killed", "alignments")
+        job = dg.Definitions(assets=[pooled]).resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(instance=instance).success

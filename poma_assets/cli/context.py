@@ -42,6 +42,8 @@ concurrency:
   runs:
     max_concurrent_runs: {runs}
   pools:
+    # At most one run with STAR at a time among those that the page or the daemon starts; `poma run` counts by itself.
+    granularity: run
     default_limit: 1
 storage:
   custom:
@@ -51,6 +53,21 @@ compute_logs:
   module: poma_assets.compute_logs
   class: StudyComputeLogManager
 """
+
+
+_FORMER_DAGSTER_YAML = """\
+# Written by poma: run history of this study stays in this folder.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: {runs}
+  pools:
+    default_limit: 1
+"""
+"""As an older version wrote it; whoever changed it keeps his own."""
 
 
 def open_study(root: Path | None) -> StudyResource:
@@ -68,10 +85,10 @@ def open_study(root: Path | None) -> StudyResource:
 
 def write_dagster_home(home: Path) -> None:
     """Make the folder of Dagster's run history, with its configuration, if it is not there."""
-    from poma_assets.storage.staging import plain_storage_errors
+    from poma_assets.storage.staging import plain_storage_errors, write_whole_text
 
     with plain_storage_errors(home):
         home.mkdir(parents=True, exist_ok=True)
-        config = home / "dagster.yaml"
-        if not config.exists():
-            config.write_text(_DAGSTER_YAML.format(runs=max(1, (os.cpu_count() or 2))), encoding="utf-8")
+        config, runs = home / "dagster.yaml", max(1, os.cpu_count() or 2)
+        if not config.exists() or config.read_text(encoding="utf-8") == _FORMER_DAGSTER_YAML.format(runs=runs):
+            write_whole_text(config, _DAGSTER_YAML.format(runs=runs))
