@@ -197,9 +197,14 @@ def stale_step(node: AssetNode, partition: str, study: StudyResource, index: Ste
     with study.hashes.at_a_glance(read_unknown=key in index.fingerprints):
         inputs = step_inputs(node, partition, study, index)
     reason = _reason(key, inputs, study, index)
+    if not reason:
+        return None
     # What is upstream is left out: where that changed, another step has a cause, or the step has been tried with it.
-    cause = digest([index.run_ids.get(key), inputs["code_version"], inputs["parameters"]])
-    return StaleStep(*key, reason, cause[:_CAUSE_LENGTH]) if reason else None
+    # Files count by their identity: their hash becomes known only when somebody has read them.
+    with study.hashes.by_identity():
+        parameters = parameters_of(node.name, partition, study)
+    cause = digest([index.run_ids.get(key), node.code_version, parameters])
+    return StaleStep(*key, reason, cause[:_CAUSE_LENGTH])
 
 
 def shares_partitions(parent: str, child: str) -> bool:

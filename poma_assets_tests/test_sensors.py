@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from poma_assets.definitions import build_definitions
+from poma_assets.launcher import needed_nodes
+from poma_assets.planning import stale_steps
 from poma_assets.resources import StudyResource
 from poma_assets.runs import this_process
 from poma_assets.science.errors import SampleSheetError
@@ -132,3 +134,12 @@ def test_an_update_that_was_killed_is_closed_and_asked_for_again(instance, study
 @pytest.mark.tools
 def test_nothing_is_asked_for_where_all_is_up_to_date(instance, finished_study):
     assert "Everything is up to date (8 samples)" in look(instance, finished_study).skip_message
+
+
+def test_a_cause_does_not_depend_on_whether_somebody_has_read_the_files(study_copy):
+    before = StudyResource(root=str(study_copy))
+    causes = {(step.asset, step.partition): step.cause for step in stale_steps(needed_nodes(before), before)}
+    for path in before.hashes.looked_at:
+        before.hashes.sha256(path)  # as a step of another sample does
+    after = StudyResource(root=str(study_copy))
+    assert {(step.asset, step.partition): step.cause for step in stale_steps(needed_nodes(after), after)} == causes

@@ -119,6 +119,7 @@ class HashCache:
         self.path = path
         self._known: dict[str, tuple[str, str]] = {}
         self._read_all: bool | None = None
+        self._by_identity = False
         self.looked_at: set[Path] = set()
         """The files whose hash was asked for."""
 
@@ -127,6 +128,8 @@ class HashCache:
         path = path.absolute()
         self.looked_at.add(path)
         identity = file_identity(path)
+        if self._by_identity:
+            return identity
         remembered = self._recall(str(path), identity)
         if remembered is not None and remembered[0] == identity:
             return remembered[1]
@@ -148,6 +151,15 @@ class HashCache:
             yield
         finally:
             self._read_all = before
+
+    @contextmanager
+    def by_identity(self) -> Iterator[None]:
+        """Within the block, `sha256` gives the `file_identity` instead: the same whether anybody has read the file."""
+        self._by_identity = True
+        try:
+            yield
+        finally:
+            self._by_identity = False
 
     def remember(self, path: Path, identity: str, sha256: str) -> None:
         """Keep the hash of a file that had this `file_identity` before it was read, if it still has it."""
