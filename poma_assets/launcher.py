@@ -244,7 +244,9 @@ class Launcher:
         """Give a task to a worker, with its share of the cores."""
         at_once = min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting))
         self._pool.grow(at_once)
-        threaded = replace(task, threads=max(1, (os.cpu_count() or 1) // at_once))
+        # The last one outlives those beside it: it is given the share of one of them as well.
+        sharing = at_once if queue.waiting else max(1, at_once - 1)
+        threaded = replace(task, threads=max(1, (os.cpu_count() or 1) // sharing))
         self._pool.submit(threaded)
         queue.submitted(phase, threaded)
         self._time_left.started(threaded)
