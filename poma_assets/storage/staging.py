@@ -144,7 +144,8 @@ def _host() -> str:
 
 
 def _remove_left_behind(parent: Path, name: str, host: str) -> None:
-    pattern = re.compile(re.escape(f".{name}.partial-{host}-") + r"(\d+)-")
+    # More than one dot: a work folder made for a work folder, by a step that was killed in both.
+    pattern = re.compile(r"\.+" + re.escape(f"{name}.partial-{host}-") + r"(\d+)-")
     for path in parent.iterdir():
         match = pattern.match(path.name)
         if match and not _is_alive(int(match.group(1))):

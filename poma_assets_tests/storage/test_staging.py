@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +62,15 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path):
         work_folder(tmp_path / "results" / "S1" / "out.txt"),
     ):
         pass
+
+
+def test_a_nested_work_folder_of_a_killed_process_is_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    target = tmp_path / "S1"
+    with work_folder(target) as folder, work_folder(folder) as nested:
+        host_and_pid = folder.name.split(".partial-")[1].rsplit("-", 1)[0]
+        left = nested.name.replace(host_and_pid, host_and_pid.replace(str(os.getpid()), str(ended.pid)))
+    (tmp_path / left).mkdir()
+    with work_folder(target):
+        assert not (tmp_path / left).exists()
