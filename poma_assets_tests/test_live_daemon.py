@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from living_processes import still_there
 from study_instance import instance_of
 
 pytestmark = pytest.mark.tools
@@ -99,8 +100,7 @@ def watched(tiny_study: Path, tmp_path: Path) -> Iterator[Watched]:
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(signal.SIGINT)
         process.wait(60)
-        _, alive = psutil.wait_procs(children, timeout=20)
-        assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+        assert still_there(children) == []
 
 
 def test_a_study_is_kept_up_to_date_by_a_live_daemon(watched):

@@ -17,6 +17,7 @@ import duckdb
 import pandas as pd
 import psutil
 import pytest
+from living_processes import still_there
 
 from poma_assets.jobs import COHORT_ASSETS
 from poma_assets.planted_truth import compare_with_truth
@@ -203,11 +204,6 @@ def _start(study: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _wait_until_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-
-
 def test_killed_runs_are_continued_and_end_in_the_same_tables(tiny_study, finished_study, poma, tmp_path):
     study = Path(shutil.copytree(tiny_study, tmp_path / "study"))
     pauses = random.Random(7)
@@ -217,7 +213,7 @@ def test_killed_runs_are_continued_and_end_in_the_same_tables(tiny_study, finish
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert _wait_until_gone(children, 20) == []
+        assert still_there(children) == []
     result = poma("run", "--study", str(study))
     assert result.returncode == 0, result.stderr
     found, expected = tables(study), tables(finished_study)
@@ -241,4 +237,4 @@ def test_an_interrupt_ends_every_program(tiny_study, tmp_path):
     assert names & {"STAR", "java"}
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == 130
-    assert _wait_until_gone(children, 20) == []
+    assert still_there(children) == []

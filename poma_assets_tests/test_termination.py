@@ -18,6 +18,7 @@ import dagster as dg
 import pandas as pd
 import psutil
 import pytest
+from living_processes import still_there
 from study_instance import instance_of
 
 from poma_assets.cli.context import write_dagster_home
@@ -97,12 +98,6 @@ def tree_of_star(page: Page, servers: set[int]) -> list[psutil.Process]:
         if program in tree:
             return tree
     return []
-
-
-def still_there(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that are alive after some patience; nobody may collect orphans in a container."""
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def free_port() -> int:

@@ -36,11 +36,10 @@ def work_folder(target: Path) -> Iterator[Path]:
         The folder cannot be made, for example in a read-only place.
     """
     parent = target.absolute().parent
-    host = _host()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(parent, target.name, host)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{host}-{os.getpid()}-", dir=parent))
+        _remove_left_behind(parent / target.name)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{_host()}-{os.getpid()}-", dir=parent))
         folder.chmod(0o755)
     except OSError as error:
         raise storage_error(error, parent) from error
@@ -130,12 +129,9 @@ def abandoned_folders(root: Path) -> Iterator[Path]:
 
     What lies in folders named ``downloads`` is left alone: a download goes on where it was broken off.
     """
-    pattern = re.compile(r"\..+\.partial-" + re.escape(_host()) + r"-(\d+)-")
+    pattern = _work_folder_name(".+")
     for directory, names, _ in os.walk(root):
-        for name in sorted(names):
-            match = pattern.match(name)
-            if match and not _is_alive(int(match.group(1))):
-                yield Path(directory, name)
+        yield from (Path(directory, name) for name in sorted(names) if _is_abandoned(pattern.match(name)))
         names[:] = [name for name in names if name != "downloads" and not pattern.match(name)]
 
 
@@ -143,12 +139,22 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
 
 
-def _remove_left_behind(parent: Path, name: str, host: str) -> None:
-    # More than one dot: a work folder made for a work folder, by a step that was killed in both.
-    pattern = re.compile(r"\.+" + re.escape(f"{name}.partial-{host}-") + r"(\d+)-")
-    for path in parent.iterdir():
-        match = pattern.match(path.name)
-        if match and not _is_alive(int(match.group(1))):
+def _work_folder_name(target: str) -> re.Pattern[str]:
+    """Names of the work folders on this machine for the targets of this pattern; the group is the process.
+
+    More than one dot: a work folder made for a work folder, by a step that was killed in both.
+    """
+    return re.compile(rf"\.+{target}\.partial-{re.escape(_host())}-(\d+)-")
+
+
+def _is_abandoned(work_folder_name: re.Match[str] | None) -> bool:
+    return work_folder_name is not None and not _is_alive(int(work_folder_name.group(1)))
+
+
+def _remove_left_behind(target: Path) -> None:
+    pattern = _work_folder_name(re.escape(target.name))
+    for path in target.parent.iterdir():
+        if _is_abandoned(pattern.match(path.name)):
             shutil.rmtree(path, ignore_errors=True)
 
 

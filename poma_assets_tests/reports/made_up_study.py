@@ -100,6 +100,24 @@ def make_verdicts(contrast: str, flip: bool = False) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+GROUPS = {**{f"D{i}": "DMSO" for i in range(3)}, **{f"P{i}": "pomalidomide" for i in range(3)}}
+"""Sample -> group (arm) of the counts that `marker_expression` gives."""
+
+
+def marker_expression(*symbols: str) -> pd.DataFrame:
+    """Normalised counts that double from sample to sample of `GROUPS`."""
+    return pd.DataFrame(
+        [(name, f"ENSG_{symbol}", 2.0 ** (8 + i) - 1) for symbol in symbols for i, name in enumerate(GROUPS)],
+        columns=["sample_id", "gene_id", "normalised_count"],
+    )
+
+
+def verdict_row(symbol: str, **changes: object) -> dict[str, object]:
+    """The verdict on one marker in the first contrast, with changes."""
+    frame = make_verdicts(CONTRASTS[0]).set_index("gene_symbol", drop=False)
+    return {**frame.loc[symbol].to_dict(), **changes}
+
+
 def make_enrichment(contrast: str) -> pd.DataFrame:
     rng = np.random.default_rng(3)
     rows = []

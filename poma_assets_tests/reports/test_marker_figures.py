@@ -7,25 +7,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_study import CONTRASTS, HOSTILE, make_verdicts
+from made_up_study import CONTRASTS, GROUPS, HOSTILE, make_verdicts
+from made_up_study import marker_expression as expression
+from made_up_study import verdict_row as row
 
 from poma_assets.reports.figure_encoding import inline_svg, message_of
 from poma_assets.reports.marker_figures import MAX_PANELS, effect_limit, marker_panels_figure
 from poma_assets.reports.palette import VERDICTS
-
-GROUPS = {**{f"D{i}": "DMSO" for i in range(3)}, **{f"P{i}": "pomalidomide" for i in range(3)}}
-
-
-def expression(*symbols):
-    return pd.DataFrame(
-        [(name, f"ENSG_{symbol}", 2.0 ** (8 + i) - 1) for symbol in symbols for i, name in enumerate(GROUPS)],
-        columns=["sample_id", "gene_id", "normalised_count"],
-    )
-
-
-def row(symbol, **changes):
-    frame = make_verdicts(CONTRASTS[0]).set_index("gene_symbol", drop=False)
-    return {**frame.loc[symbol].to_dict(), **changes}
 
 
 def panel(verdict, counts, groups):

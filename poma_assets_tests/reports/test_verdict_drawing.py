@@ -6,29 +6,16 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
-from made_up_study import CONTRASTS, HOSTILE, make_verdicts
+from made_up_study import CONTRASTS, GROUPS, HOSTILE, make_verdicts
+from made_up_study import marker_expression as expression
+from made_up_study import verdict_row as row
 
 from poma_assets.reports.contrast_section import CONTRAST_TABLES, contrast_section
 from poma_assets.reports.gene_tables import gene_names
 from poma_assets.reports.marker_figures import CAPTION, effect_limit
 from poma_assets.reports.rendering import environment
 from poma_assets.reports.verdict_drawing import VerdictDrawing, effect_plot, verdict_drawing
-
-GROUPS = {**{f"D{i}": "DMSO" for i in range(3)}, **{f"P{i}": "pomalidomide" for i in range(3)}}
-
-
-def expression(*symbols):
-    return pd.DataFrame(
-        [(name, f"ENSG_{symbol}", 2.0 ** (8 + i) - 1) for symbol in symbols for i, name in enumerate(GROUPS)],
-        columns=["sample_id", "gene_id", "normalised_count"],
-    )
-
-
-def row(symbol, **changes):
-    frame = make_verdicts(CONTRASTS[0]).set_index("gene_symbol", drop=False)
-    return {**frame.loc[symbol].to_dict(), **changes}
 
 
 def log2_of(drawing: VerdictDrawing, x: float) -> float:
