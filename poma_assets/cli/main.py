@@ -31,7 +31,7 @@ def main() -> None:
         os.environ[DEBUG_VARIABLE] = "1"
         arguments = [argument for argument in arguments if argument != DEBUG]
     sys.excepthook = _tell_unexpected
-    if (study := _finished_study(arguments)) is not None:
+    if (study := finished_study(arguments)) is not None:
         report = study / "results" / "reports" / "study" / "study_report.html"
         print("Everything is up to date; nothing ran.")
         if report.is_file():
@@ -62,11 +62,14 @@ def _run(arguments: list[str]) -> None:
         sys.exit(error.exit_status)
 
 
-def _finished_study(arguments: Sequence[str]) -> Path | None:
+def finished_study(arguments: Sequence[str]) -> Path | None:
     """The study, if this is `poma run` of a whole study that is up to date and was not touched since."""
-    if list(arguments[:1]) != ["run"] or len(arguments) not in (1, 3) or list(arguments[1:2]) not in ([], ["--study"]):
+    if list(arguments[:1]) != ["run"] or len(arguments) % 2 == 0:
         return None
-    root = Path(arguments[2] if len(arguments) == 3 else ".").absolute()
+    options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    if not set(options) <= {"--study", "--jobs"} or not options.get("--jobs", "0").isdigit():
+        return None  # something else is asked for, or there is a mistake to be told
+    root = Path(options.get("--study", ".")).absolute()
     return root if (root / "poma.yaml").is_file() and is_up_to_date(root / "results") else None
 
 
