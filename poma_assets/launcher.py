@@ -242,11 +242,10 @@ class Launcher:
 
     def _give(self, phase: Phase, task: RunTask, queue: _Queue) -> None:
         """Give a task to a worker, with its share of the cores."""
-        at_once = min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting))
+        most = min(self._jobs, self._affordable) if phase.title == "samples" else self._jobs
+        at_once = min(most, len(queue.phase_of) + 1 + len(queue.waiting))
         self._pool.grow(at_once)
-        # The last one outlives those beside it: it is given the share of one of them as well.
-        sharing = at_once if queue.waiting else max(1, at_once - 1)
-        threaded = replace(task, threads=max(1, (os.cpu_count() or 1) // sharing))
+        threaded = replace(task, threads=share_of_cores(os.cpu_count() or 1, at_once, is_last=not queue.waiting))
         self._pool.submit(threaded)
         queue.submitted(phase, threaded)
         self._time_left.started(threaded)
@@ -323,6 +322,14 @@ class Launcher:
         parameters = self._study.files("star_index").get("parameters")
         needed = _STAR_EXTRA_BYTES + (_folder_bytes(parameters.parent) if parameters else 0)
         return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // needed)
+
+
+def share_of_cores(cores: int, at_once: int, *, is_last: bool) -> int:
+    """Threads of one program of a task, where ``at_once`` tasks run beside each other.
+
+    The last task outlives those beside it: it is given the share of one of them as well.
+    """
+    return max(1, cores // (max(1, at_once - 1) if is_last else at_once))
 
 
 def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:
