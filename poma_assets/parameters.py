@@ -101,7 +101,7 @@ def _outdated_samples(study: StudyResource, partition: str) -> Parameters:
 
 def _design_rows(study: StudyResource, contrast: str) -> Parameters:
     declared = study.contrasts[contrast]
-    rows = select_samples(declared, study.sheet.design_table())
+    rows = select_samples(declared, study.design_table)
     columns = [name for name in rows.columns if name not in ("rin", "a260_a280")]
     return {
         f"declaration of {contrast}": {k: v for k, v in vars(declared).items() if k != "line"},

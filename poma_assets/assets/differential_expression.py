@@ -32,7 +32,7 @@ def contrast_samples(study: StudyResource, contrast: Contrast) -> pd.DataFrame:
     """Design table of a contrast's samples, without those that the quality gates kept out."""
     inclusion = study.warehouse.read("sample_inclusion")
     out = set(inclusion.loc[~inclusion["included"].astype(bool), "sample_id"])
-    table = study.sheet.design_table()
+    table = study.design_table
     return select_samples(contrast, table.loc[~table.index.isin(out)])
 
 

@@ -42,7 +42,7 @@ def sample_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
 
 def examine_designs(study: StudyResource) -> list[DesignReport]:
     """What the design doctor says of every contrast as declared, before any sample is measured."""
-    table, vehicle = study.sheet.design_table(), study.study.config.vehicle
+    table, vehicle = study.design_table, study.study.config.vehicle
     return [examine_design(contrast, table, vehicle=vehicle) for contrast in study.contrasts.values()]
 
 
@@ -60,7 +60,7 @@ def contrast_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> S
     columns = ["contrast_id", "severity", "code", "sentence"]
     metadata: dict[str, object] = {"contrasts": len(frame)}
     if reports:
-        figure = design_figure(reports, study.sheet.design_table())
+        figure = design_figure(reports, study.design_table)
         metadata["designs"] = dg.MetadataValue.md(markdown_image(figure, "samples of every contrast"))
     tables = {"contrasts": frame, "design_findings": pd.DataFrame(findings, columns=columns, dtype=object)}
     return finish(context, study, tables=tables, metadata=metadata)
