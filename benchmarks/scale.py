@@ -6,7 +6,8 @@ The studies are simulated at the level of tables (``large_study.py``) and made a
 command is a fresh process, its start and imports included, and so is the tick, which is timed without them: the first
 one remembers nothing of earlier ones, the second does; both plan the whole study and find nothing to ask for.
 The UI is dagster-webserver on loopback over the study (without daemon, so that no sensor starts runs); its pages are
-opened in a headless Chromium, and the GraphQL operations that took longest are printed. ``--profile`` writes a cProfile file of each command beside the study.
+opened in a headless Chromium, and the GraphQL operations that took longest are printed.
+``--profile`` writes a cProfile file of each command beside the study.
 """
 
 from __future__ import annotations
