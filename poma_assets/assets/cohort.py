@@ -58,7 +58,8 @@ def read_overrides(study: StudyResource) -> pd.DataFrame | None:
     return parse_overrides(read_text(path), source=str(path)) if path.is_file() else None
 
 
-def _inclusion(study: StudyResource) -> pd.DataFrame:
+def inclusion_of_samples(study: StudyResource) -> pd.DataFrame:
+    """Which samples enter the count matrix by the quality that is stored now, and why not: ``sample_inclusion``."""
     names = list(study.sheet.samples["sample_id"])
     quality = study.warehouse.read("sample_quality", {"sample_id": names})
     return decide_inclusion(quality, read_overrides(study), names)
@@ -67,7 +68,7 @@ def _inclusion(study: StudyResource) -> pd.DataFrame:
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["gene_counts", "htseq_counts", "sample_quality"])
 def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Counts of the samples that passed the quality gates (genes x samples), and who stayed out and why."""
-    inclusion, given = _inclusion(study), read_given_matrix(study)
+    inclusion, given = inclusion_of_samples(study), read_given_matrix(study)
     included = list(inclusion.loc[inclusion["included"], "sample_id"])
     counts = _sample_counts(study, included) if given is None else given.counts[included]
     for note in given.notes if given is not None else ():
