@@ -13,7 +13,7 @@ from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.contrast_report import render_contrast_report
 from poma_assets.reports.drawings import strongest_sets
 from poma_assets.reports.inputs import ContrastReportInputs, StudyReportInputs
-from poma_assets.reports.multiqc_content import CONTENT_TABLES, SECTION_ORDER, custom_content
+from poma_assets.reports.multiqc_content import CONTENT_TABLES, SECTION_ORDER, custom_content, read_unit
 from poma_assets.reports.study_report import render_study_report
 from poma_assets.resources import StudyResource
 from poma_assets.storage.publish import publish_study_database
@@ -27,6 +27,7 @@ _PACKAGES = ("poma-assets", "dagster", "duckdb", "pydeseq2", "pyedger", "gseapy"
 _BULKY = ("count_matrix", "gene_counts", "normalised_expression", "gene_dispersions", "design_fit")
 _MULTIQC_ASSETS = ("read_quality", "trimmed_reads", "trimmed_read_quality", "alignments", "gene_counts")
 _MULTIQC_MODULES = ("custom_content", "fastqc", "cutadapt", "fastp", "star", "featurecounts")
+_INTRODUCTION = "The samples as the tools saw them, and what their quality comes to."
 _STUDY_REPORT_LINK = 'What the samples say of the drug: <a href="../study/study_report.html">study report</a>.'
 
 
@@ -82,13 +83,14 @@ def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> S
     files, target = study.study.files_dir, study.study.reports_dir / "multiqc"
     current = {"sample_id": list(study.sheet.samples["sample_id"])}
     tables = {name: study.warehouse.read(name, current) for name in CONTENT_TABLES}
-    layout = report_layout(
+    config = report_layout(
         raw_quality=files / "read_quality",
         trimmed_quality=files / "trimmed_read_quality",
         own_sections=SECTION_ORDER,
         left_out=_folders_left_out(study),
     )
-    sections = custom_content(tables, study.sheet.samples, inclusion_of_samples(study))
+    config |= read_unit(tables["sample_quality"])
+    config["custom_data"] = custom_content(tables, study.sheet.samples, inclusion_of_samples(study))
     with staged_directory(target) as staging:
         record = run_multiqc(
             [files / asset for asset in _MULTIQC_ASSETS if (files / asset).is_dir()],
@@ -96,7 +98,7 @@ def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> S
             title=study.study.config.name,
             log_path=study.log_path("multiqc_report"),
             modules=_MULTIQC_MODULES,
-            config={**layout, "custom_data": sections, "report_comment": _STUDY_REPORT_LINK},
+            config={**config, "intro_text": _INTRODUCTION, "report_comment": _STUDY_REPORT_LINK},
         )
     return finish(context, study, files={"report": target / "multiqc_report.html"}, commands=(record,))
 

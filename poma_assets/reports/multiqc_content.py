@@ -16,7 +16,7 @@ import pandas as pd
 from poma_assets.reports.inputs import declared_frame
 from poma_assets.reports.rendering import is_missing, plural
 from poma_assets.reports.wording import truth_of, words
-from poma_assets.science.quality_gates import IDENTITY_RULES, TRUE_WORDS, rule_limits
+from poma_assets.science.quality_gates import IDENTITY_RULES, SOURCES, TRUE_WORDS, rule_limits
 
 Content = dict[str, Any]
 
@@ -24,6 +24,16 @@ CONTENT_TABLES: Final = ("sample_quality", "strandedness", "sample_identity")
 """Tables that the sections are made from."""
 SECTION_ORDER: Final = ("poma_gates", "poma_strandedness", "poma_identity")
 
+_TITLES = {
+    "rna_integrity_number": "RIN",
+    "a260_a280": "A260/A280",
+    "q30_pct": "Q30",
+    "rrna_pct": "rRNA",
+    "replicate_spearman": "Replicate Spearman",
+    "y_linked_in_female_line": "Y-linked in a female line",
+}
+_FEW_READS = 1e6
+_THOUSANDS = {"read_count_multiplier": 1e-3, "read_count_prefix": "K", "read_count_desc": "thousands"}
 _WHOLE_NUMBERS = ("read_pairs", "genes_detected")
 _WORST_FIRST = ("fail", "warn", "pass")
 _IDENTITY_WORST_FIRST = ("mismatch", "warn", "match")
@@ -65,6 +75,12 @@ def custom_content(
     return {name: section for name, section in sections.items() if section["data"]}
 
 
+def read_unit(quality: pd.DataFrame) -> Content:
+    """MultiQC's configuration that counts reads in thousands, where no sample of ``sample_quality`` has a million."""
+    pairs = quality.loc[quality["metric"] == "read_pairs", "value"].astype(float)
+    return dict(_THOUSANDS) if pairs.max() < _FEW_READS else {}
+
+
 def _table(name: str, title: str, description: str, headers: Content, data: Content) -> Content:
     return {
         "id": name,
@@ -92,11 +108,11 @@ def _gates(quality: pd.DataFrame, inclusion: pd.DataFrame, *, cohort_is_known: b
         "gates": {"title": "Gates", "description": "The worst of the metrics that were measured"},
         "in_matrix": {"title": "In the matrix", "description": "Whether the sample entered the count matrix"},
     }
-    headers |= {key: _metric_header(*rules) for rules, key in columns.items()}
     headers["remarks"] = {
         "title": "Remarks",
         "description": "What failed, what warned, what nobody recorded; overrides",
     }
+    headers |= {key: _metric_header(*rules) for rules, key in columns.items()}
     data: Content = {}
     by_sample = {str(name): rows for name, rows in quality.groupby(quality["sample_id"].astype(str), sort=False)}
     for sample in dict.fromkeys([*included, *by_sample]):
@@ -133,7 +149,10 @@ def _rules_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _metric_columns(quality: pd.DataFrame) -> dict[tuple[str, str, str], str]:
     """Name a column for each metric and pair of rules; where rules differ between samples, they get one each."""
-    found = dict.fromkeys(_rules_of(row) for row in _rows(quality))
+    place = {metric: number for number, metric in enumerate(SOURCES)}
+    found = sorted(
+        {_rules_of(row) for row in _rows(quality)}, key=lambda rules: (place.get(rules[0], len(place)), rules)
+    )
     several = {metric for metric, *_ in found if sum(other[0] == metric for other in found) > 1}
     return {rules: " ".join(filter(None, rules)) if rules[0] in several else rules[0] for rules in found}
 
@@ -149,7 +168,7 @@ def _metric_header(metric: str, warn: str, fail: str) -> Content:
 
 
 def _title(metric: str) -> str:
-    return words(metric.removesuffix("_pct"))
+    return _TITLES.get(metric) or words(metric.removesuffix("_pct")).capitalize()
 
 
 def _conditions(rule: str) -> list[dict[str, float | str]]:
@@ -162,14 +181,15 @@ def _conditions(rule: str) -> list[dict[str, float | str]]:
 
 
 def _sentence(metric: str, warn: str, fail: str) -> str:
-    parts = [f"{does} {_rule_in_words(rule)}" for does, rule in (("warns", warn), ("fails", fail)) if rule]
+    unit = " %" if metric.endswith("_pct") else ""
+    parts = [f"{does} {_rule_in_words(rule)}{unit}" for does, rule in (("warns", warn), ("fails", fail)) if rule]
     return f"{_title(metric)}: {'; '.join(parts) or 'no threshold'}"
 
 
 def _rule_in_words(rule: str) -> str:
     limits = rule_limits(rule)
     if limits is None:
-        return f"if {rule}" if rule.lower() in TRUE_WORDS else html.escape(rule)
+        return f"if it {'is ' * (rule.lower() == 'present')}{html.escape(rule)}"
     low, high = (f"{limit:,.0f}" if limit == round(limit) else f"{limit:g}" for limit in _finite(limits))
     if math.isinf(limits[1]):
         return f"below {low}"
@@ -189,11 +209,12 @@ def _metric_cell(row: Mapping[str, Any]) -> float | str:
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]], reason: object) -> str:
-    """What failed, warned or was not recorded, and why the sample is in or out."""
-    said = (("fail", "failed"), ("warn", "warned"), ("not_recorded", "not recorded"))
+    """Why the sample is in or out, which tells what failed, or else what failed; what warned or was not recorded."""
+    reasons = [] if is_missing(reason) else [str(reason)]
+    said = ((("fail", "failed"),) if not reasons else ()) + (("warn", "warned"), ("not_recorded", "not recorded"))
     named = {status: [_title(str(row["metric"])) for row in rows if row["status"] == status] for status, _ in said}
     parts = [f"{word}: {' + '.join(named[status])}" for status, word in said if named[status]]
-    return _plain("; ".join([*parts, *([] if is_missing(reason) else [str(reason)])]))
+    return _plain("; ".join([*reasons, *parts]))
 
 
 def _plain(text: object) -> str:
@@ -251,8 +272,9 @@ def _identity(identity: pd.DataFrame, samples: pd.DataFrame) -> Content:
         "declared": {"title": "Declared line", "description": "As the sheet says"},
         "by_expression": {"title": "By expression", "description": "The line that the counts speak for"},
     }
-    headers |= {rule: {"title": words(rule), "description": f"Rule {words(rule)}", **coloured} for rule in rules}
     headers["contradicts"] = {"title": "What contradicts", "description": "What was expected, and what was found"}
+    for rule in rules:
+        headers[rule] = {"title": words(rule).capitalize(), "description": f"The rule {rule}", **coloured}
     data: Content = {}
     for name, rows in identity.groupby(identity["sample_id"].astype(str), sort=False):
         line = declared.get(str(name))

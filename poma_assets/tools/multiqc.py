@@ -24,6 +24,8 @@ _PRIVATE: Final = {
     "show_analysis_paths": False,
 }
 
+_READ_COLUMNS: Final = {"percent_duplicates": "dups", "percent_gc": "GC", "total_sequences": "seqs"}
+
 _SAMPLE_NAMES: Final = {
     # Only what our own file names add to a sample's name is taken off. MultiQC's own list cuts `A.sorted` and
     # `DMSO_counts_1`, so that samples fall together.
@@ -57,10 +59,11 @@ def report_layout(
         Names of folders that are not searched, such as those of samples that were withdrawn.
     """
     stages = (("raw", "as sequenced", raw_quality), ("trimmed", "after trimming", trimmed_quality))
+    names = {stage: f"FastQC, {stage} reads" for stage, *_ in stages}
     raw, trimmed = (
         {
             "fastqc": {
-                "name": f"FastQC, {stage} reads",
+                "name": names[stage],
                 "anchor": f"fastqc_{stage}",
                 "info": f"Quality of the reads {when}.",
                 "path_filters": [f"{glob.escape(str(folder))}/*"],
@@ -72,6 +75,11 @@ def report_layout(
         **_SAMPLE_NAMES,
         "module_order": ["custom_content", raw, "cutadapt", "fastp", trimmed, "star", "featurecounts"],
         "custom_content": {"order": list(own_sections)},
+        # Both have the same columns in the general statistics.
+        "table_columns_name": {
+            name: {key: f"{stage.capitalize()} {column}" for key, column in _READ_COLUMNS.items()}
+            for stage, name in names.items()
+        },
         "fn_ignore_dirs": ["multiqc_data", *left_out],
         "fn_ignore_paths": [],
     }
@@ -112,8 +120,10 @@ def run_multiqc(
         argv: list[str | Path] = ["multiqc", "-q", "-f", "--no-ansi", "-c", settings]
         argv += ["--filename", REPORT_NAME, "-o", folder]
         argv += [word for module in modules for word in ("-m", module)]
-        # It takes its arguments for patterns.
-        argv += [glob.escape(str(path)) for path in search_dirs]
+        # Paths among its arguments it takes for patterns.
+        searched = folder / "searched.txt"
+        searched.write_text("".join(f"{path}\n" for path in search_dirs), encoding="utf-8")
+        argv += ["--file-list", searched]
         record = run_command(
             argv, log_path=log_path, tool="MultiQC", version=tool_version("multiqc"), cwd=folder, env=_OFFLINE
         )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from made_up_samples import HOSTILE, make_sample_tables, make_samples
 
-from poma_assets.reports.multiqc_content import SECTION_ORDER, custom_content
+from poma_assets.reports.multiqc_content import SECTION_ORDER, custom_content, read_unit
 from poma_assets.science.quality_gates import QUALITY_COLUMNS, read_rule
 from poma_assets.storage.schema import TABLES
 
@@ -83,14 +83,13 @@ def test_gates_show_values_in_words_and_figures():
         "uniquely_mapped_pct": 69.96,
         "strandedness": "ok",
         "genes_detected": 12345.0,
-        "remarks": "warned: uniquely mapped",
+        "remarks": "warned: Uniquely mapped",
     }
     assert (gates["S2"]["gates"], gates["S2"]["in_matrix"]) == ("fail", "no")
     assert gates["S2"]["strandedness"] == "disagrees with the sheet"
     assert "rna_integrity_number" not in gates["S2"]  # an empty cell: neither a figure nor a pass
     assert gates["S2"]["remarks"] == (
-        "failed: uniquely mapped; warned: strandedness + a260 a280; not recorded: rna integrity number; "
-        "uniquely_mapped_pct 40 fails (&lt;50)"
+        "uniquely_mapped_pct 40 fails (&lt;50); warned: Strandedness + A260/A280; not recorded: RIN"
     )
     assert gates["S3"] == {
         "gates": "not assessed",
@@ -116,14 +115,29 @@ def test_colours_follow_the_rules_of_the_gates(rule, value):
 
 def test_thresholds_are_told_in_words():
     gates = sections()["poma_gates"]
-    assert "\n- uniquely mapped: warns below 70; fails below 50" in gates["description"]
-    assert "\n- a260 a280: warns outside 1.9 to 2.1; fails below 1.8" in gates["description"]
-    assert "\n- strandedness: warns if disagrees with the sheet" in gates["description"]
-    assert "genes detected" not in gates["description"]
+    assert "\n- Uniquely mapped: warns below 70 %; fails below 50 %" in gates["description"]
+    assert "\n- A260/A280: warns outside 1.9 to 2.1; fails below 1.8" in gates["description"]
+    assert "\n- Strandedness: warns if it disagrees with the sheet" in gates["description"]
+    assert "Genes detected" not in gates["description"]
     assert "have not been compared with each other" not in gates["description"]
     assert (
         "have not been compared with each other" in sections(sample_identity=IDENTITY[:0])["poma_gates"]["description"]
     )
+
+
+def test_metrics_stand_in_the_order_of_the_protocol():
+    assert list(sections()["poma_gates"]["headers"]) == [
+        *("gates", "in_matrix", "remarks", "rna_integrity_number", "a260_a280"),
+        *("uniquely_mapped_pct", "genes_detected", "strandedness"),
+    ]
+
+
+def test_reads_are_counted_in_thousands_where_no_sample_has_a_million():
+    def unit(*pairs: float) -> dict[str, object]:
+        return read_unit(quality(*(("S1", "read_pairs", value, None, None, "pass") for value in pairs)))
+
+    assert unit(120.0, 999_999.0)["read_count_prefix"] == "K"
+    assert unit(120.0, 1_000_000.0) == unit() == {}
 
 
 def test_samples_judged_by_other_thresholds_stand_in_a_column_of_their_own():
