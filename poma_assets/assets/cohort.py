@@ -10,7 +10,7 @@ from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.reports.figures import library_size_figure, markdown_image, pca_figure
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import CountsError, NotEnoughDataError
-from poma_assets.science.exploration import principal_components, sample_distances
+from poma_assets.science.exploration import components_or_reason, sample_distances
 from poma_assets.science.gene_agreement import compare_genes
 from poma_assets.science.markers.identity_table import identity_table
 from poma_assets.science.markers.replicates import replicate_spearman
@@ -123,9 +123,11 @@ def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) 
     log_values = log2_counts_per_million(read_counts(study))
     stabilised = study.warehouse.read_matrix("normalised_expression", value="vst", fill=float("nan"))
     values = log_values if stabilised.isna().to_numpy().any() else stabilised
-    pca = principal_components(values)
-    metadata: dict[str, object] = {}
-    if len(pca):
+    pca, why_none = components_or_reason(values)
+    metadata: dict[str, object] = {"principal components": why_none or f"{pca['component'].max()}"}
+    if why_none:
+        context.log.warning(why_none)
+    else:
         figure = pca_figure(pca, study.sheet.samples)
         metadata["samples in the plane"] = dg.MetadataValue.md(markdown_image(figure, "principal components"))
     response = _sample_response(study, log_values)
