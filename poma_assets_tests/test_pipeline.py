@@ -209,7 +209,8 @@ def test_a_truncated_fastq_stops_its_sample_only(tiny_study, poma, tmp_path):
     assert f"{path.name}: the gzip file is truncated" in failure.pop("message")
     assert failure == {"sample": damaged, "contrast": None, "asset": "raw_reads", "log": None}
     assert (told["succeeded"], told["not_reached"], told["report"]) == (False, [], None)
-    assert (told["runs"], told["steps"] > 50) == (1 + len(sheet) + 1 + 4, True)
+    # And as many more runs as reads were prepared while the index was made.
+    assert told["runs"] >= 1 + len(sheet) + 1 + 4
     counted = query_warehouse(study, "SELECT DISTINCT sample_id FROM count_matrix")["sample_id"]
     assert set(counted) == set(sheet["sample"]) - {damaged}
     left_out = query_warehouse(study, "SELECT sample_id FROM sample_inclusion WHERE NOT included")
