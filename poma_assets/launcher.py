@@ -91,9 +91,9 @@ class _Queue:
         self.phase_of[task.run_id], self.tasks[task.run_id] = phase, task
 
     def ready(self) -> Phase | None:
-        """A phase whose predecessors have all ended."""
+        """A phase that waits for nothing any more."""
         unfinished = {phase.title for phase in (*self.pending, *self.phase_of.values(), *(p for p, _ in self.waiting))}
-        return next((phase for phase in self.pending if unfinished.isdisjoint(phase.after)), None)
+        return next((p for p in self.pending if unfinished.isdisjoint((*p.after, *p.waits_for))), None)
 
     def drop(self, titles: Collection[str]) -> list[str]:
         """Give up phases; return the titles of those that had not begun."""

@@ -128,6 +128,10 @@ def _sample_names(study: StudyResource, partition: str) -> Parameters:
     return {"sample names": list(study.sheet.samples["sample_id"])}
 
 
+def _declared_lines(study: StudyResource, partition: str) -> Parameters:
+    return {"cell_line of the samples": study.sheet.samples.set_index("sample_id")["cell_line"].map(str).to_dict()}
+
+
 def _gene_sets(study: StudyResource, partition: str) -> Parameters:
     return {f"gene sets {name}": digest for name, digest in gene_set_digests(study).items()}
 
@@ -202,7 +206,12 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
         _file("quality overrides", lambda study: study.study.quality_overrides_path),
         *_JUDGED_BY,
     ),
-    "multiqc_report": (_sample_names,),
+    "multiqc_report": (
+        _sample_names,
+        _declared_lines,
+        _configuration("name"),
+        _file("quality overrides", lambda study: study.study.quality_overrides_path),
+    ),
     "contrast_report": (_design_rows, _configuration("name", "thresholds", "vehicle")),
     "study_report": (
         _configuration("name", "thresholds"),

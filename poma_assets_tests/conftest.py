@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from poma_assets.cli import context
+from poma_assets.cli.main import _run as command_line_of_poma
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.simulated_study import TINY, write_simulated_study
 
@@ -36,6 +40,33 @@ def run_poma(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 def poma() -> Poma:
     """The command line."""
     return run_poma
+
+
+@pytest.fixture
+def poma_here(monkeypatch: pytest.MonkeyPatch) -> Poma:
+    """The command line in this process: the same answers and status, without three seconds of imports a call.
+
+    For commands that read, refuse or write files; what starts processes wants `poma`.
+    """
+
+    def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        texts = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+        with monkeypatch.context() as patch:
+            for name in ("DAGSTER_HOME", "POMA_STUDY", "TERMINAL_WIDTH"):
+                patch.setenv(name, "")  # the command sets them; the end of this block puts back what was there
+                patch.delenv(name)
+            for console in (context.out, context.err):
+                patch.setattr(console, "width", 200)
+            if cwd is not None:
+                patch.chdir(cwd)
+            with redirect_stdout(texts["stdout"]), redirect_stderr(texts["stderr"]), pytest.raises(SystemExit) as ended:
+                command_line_of_poma(list(arguments))
+        status = ended.value.code
+        return subprocess.CompletedProcess(
+            arguments, status if isinstance(status, int) else 0, *(text.getvalue() for text in texts.values())
+        )
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,17 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
     "verdict_history": ("markers", {"marker_verdicts"}),
     "multiqc_report": (
         "reports",
-        {"read_quality", "trimmed_reads", "trimmed_read_quality", "alignments", "gene_counts"},
+        {
+            "read_quality",
+            "trimmed_reads",
+            "trimmed_read_quality",
+            "alignments",
+            "alignment_quality",
+            "gene_counts",
+            "sample_quality",
+            "sample_exploration",
+            "sample_identity",
+        },
     ),
     "contrast_report": (
         "reports",

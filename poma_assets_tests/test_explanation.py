@@ -64,16 +64,16 @@ def test_parameters_in_force_are_those_of_the_study(tiny_study):
     assert facts.partition == StudyResource(root=str(tiny_study)).sheet.samples["sample_id"][0]
 
 
-def test_people_and_programs_are_told_the_same(poma, tmp_path):
-    told = json.loads(poma("explain", "de_results", "--json", cwd=tmp_path).stdout)
+def test_people_and_programs_are_told_the_same(poma_here, tmp_path):
+    told = json.loads(poma_here("explain", "de_results", "--json", cwd=tmp_path).stdout)
     assert told["columns"]["de_results"][0]["name"] == "contrast_id"
     assert told["made_from"] == ["design_fit", "gene_table"]
-    printed = poma("explain", "de_results", cwd=tmp_path).stdout
+    printed = poma_here("explain", "de_results", cwd=tmp_path).stdout
     assert all(column.comment in printed for column in TABLES["de_results"].columns)
     assert "parameters" not in printed
-    view = json.loads(poma("explain", "v_verdicts", "--json", cwd=tmp_path).stdout)
+    view = json.loads(poma_here("explain", "v_verdicts", "--json", cwd=tmp_path).stdout)
     assert view["view"] == "v_verdicts"
-    unknown = poma("explain", "verdict", cwd=tmp_path)
+    unknown = poma_here("explain", "verdict", cwd=tmp_path)
     assert (unknown.returncode, "no asset or table" in unknown.stderr) == (2, True)
 
 

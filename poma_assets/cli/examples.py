@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "poma run --jobs 2 --until counts",
             "poma run --samples S1,S2 --until counts",
             "poma run --leave-out S7",
+            "poma run --json",
         ),
     ),
     "status": (RUN, ("poma status", "poma status --all", "poma status --study my_study --json")),
@@ -74,7 +75,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "reference list": (INPUTS, ("poma reference list",)),
     "clean": (MACHINE, ("poma clean --dry-run", "poma clean --withdrawn", "poma clean --all-intermediate --yes")),
-    "notify": (MACHINE, ("poma notify", "poma notify --test")),
+    "notify": (MACHINE, ("poma notify", "poma notify --test", "poma notify --test --json")),
     "doctor": (MACHINE, ("poma doctor", "poma doctor --json")),
     "completion": (
         MACHINE,

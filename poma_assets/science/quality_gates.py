@@ -131,19 +131,25 @@ def read_rule(rule: str | None, *, where: str) -> Callable[[float], bool] | None
     text = rule.strip()
     if text.lower() in TRUE_WORDS:
         return lambda value: value > 0
-    if match := _COMPARISON.fullmatch(text):
-        limit = float(match[2])
-        return (lambda value: value < limit) if match[1] == "<" else (lambda value: value > limit)
-    if match := _RANGE.fullmatch(text):
-        low, high = float(match[1]), float(match[2])
-        if low <= high:
-            return lambda value: not low <= value <= high
+    if (limits := rule_limits(text)) is not None:
+        low, high = limits
+        return lambda value: not low <= value <= high
     raise ConfigError(
         "the threshold cannot be read",
         where=where,
         found=repr(rule),
         expected="<70, >5, outside 1.9-2.1, " + " or ".join(TRUE_WORDS),
     )
+
+
+def rule_limits(rule: str) -> tuple[float, float] | None:
+    """Return the range outside which a rule in numbers holds, infinite where it is open; None for any other text."""
+    if match := _COMPARISON.fullmatch(rule):
+        limit = float(match[2])
+        return (limit, math.inf) if match[1] == "<" else (-math.inf, limit)
+    if (match := _RANGE.fullmatch(rule)) and float(match[1]) <= float(match[2]):
+        return float(match[1]), float(match[2])
+    return None
 
 
 def scope_of(metric: str) -> Scope:
