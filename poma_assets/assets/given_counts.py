@@ -63,15 +63,15 @@ def read_given_matrix(study: StudyResource) -> CountMatrix | None:
     if path is None:
         return None
     modified_ns = path.stat().st_mtime_ns if path.is_file() else 0
-    matrix = _parse(path, modified_ns, study.study.config.round_counts)
-    aligned = align_samples(matrix.counts, list(study.sheet.samples["sample_id"]), source=str(path))
-    return CountMatrix(aligned.counts, matrix.gene_names, (*matrix.notes, *aligned.notes))
+    return _aligned_matrix(path, modified_ns, study.study.config.round_counts, tuple(study.sheet.samples["sample_id"]))
 
 
 @lru_cache(maxsize=1)
-def _parse(path: Path, modified_ns: int, round_fractional: bool) -> CountMatrix:
+def _aligned_matrix(path: Path, modified_ns: int, round_fractional: bool, samples: tuple[str, ...]) -> CountMatrix:
     """Read the matrix once in a process: the quality of every sample looks at its column."""
-    return parse_count_table(read_text(path), source=str(path), round_fractional=round_fractional)
+    matrix = parse_count_table(read_text(path), source=str(path), round_fractional=round_fractional)
+    aligned = align_samples(matrix.counts, list(samples), source=str(path))
+    return CountMatrix(aligned.counts, matrix.gene_names, (*matrix.notes, *aligned.notes))
 
 
 def given_genes(study: StudyResource) -> pd.DataFrame:
