@@ -7,8 +7,9 @@ import json
 import dagster as dg
 import pytest
 
+from poma_assets.asset_tables import TABLES_OF
 from poma_assets.definitions import build_definitions
-from poma_assets.explanation import TABLES_OF, all_assets, explain_asset
+from poma_assets.explanation import all_assets, explain_asset
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import InputError
 from poma_assets.storage.schema import TABLES

@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from poma_assets.asset_tables import table_preview
 from poma_assets.assets.cohort import read_counts
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
@@ -79,7 +80,7 @@ def _fit_file(study: StudyResource, design: Design, counts: pd.DataFrame, code_v
 
 @pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "duckdb"}, deps=["count_matrix"], code_version="2")
 def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """The contrast's design, and the DESeq2 model fitted to it: once for all contrasts that share the design."""
+    """The contrast's design (which sample stands on which side) with DESeq2's model, fitted once for each design."""
     design = contrast_design(study, context.partition_key)
     for warning in design.warnings:
         context.log.warning(warning)
@@ -139,7 +140,10 @@ def _deseq2_results(
 
 @pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "python", "duckdb"}, deps=["gene_table"], code_version="2")
 def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_fit: Files) -> Step:
-    """Differential expression by the DESeq2 model and, beside it, by edgeR's quasi-likelihood model."""
+    """Which genes differ, by how much and how surely: by DESeq2's model and, beside it, edgeR's.
+
+    Positive log2 fold change is higher in the target of the contrast.
+    """
     contrast, config = context.partition_key, study.study.config
     design = contrast_design(study, contrast)
     counts, names = _contrast_counts(study, design), gene_names(study)
@@ -159,6 +163,7 @@ def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_f
         metadata={
             **_significant(results, config.thresholds.fdr, config.thresholds.log2_fold_change),
             "volcano": dg.MetadataValue.md(markdown_image(figure, f"volcano plot of {contrast}")),
+            "preview of de_results": table_preview("de_results", frames[0].sort_values("p_value")),
         },
     )
 

@@ -42,7 +42,10 @@ def read_hypotheses(study: StudyResource) -> Hypotheses:
     partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["count_matrix", "de_results"], code_version="2"
 )
 def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Is the drug's programme seen at all, the judged gene left out; and which programmes moved beside the markers."""
+    """Did the cells answer the drug at all: a score over genes known to respond, the judged gene left out.
+
+    Beside it: which programmes of the whole population, such as proliferation, moved.
+    """
     contrast = context.partition_key
     design, results = contrast_design(study, contrast), contrast_results(study, contrast, "deseq2")
     times = contrast_facts(study, study.contrasts[contrast], design).time_h
