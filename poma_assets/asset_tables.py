@@ -47,6 +47,7 @@ TABLE_NAME = "dagster/table_name"
 _PREVIEW_COLUMNS = 10
 _PREVIEW_ROWS = 10
 _LONGEST_CELL = 60
+_LARGE, _HUGE = 1e3, 1e12
 
 
 def definition_metadata(asset: str) -> dict[str, Any]:
@@ -57,24 +58,34 @@ def definition_metadata(asset: str) -> dict[str, Any]:
     main, *others = (TABLES[name] for name in tables)
     return {
         TABLE_NAME: main.name,
+        "tables": "; ".join(f"{TABLES[name].name}: {TABLES[name].comment}" for name in tables),
         COLUMN_SCHEMA: _schema(main, main.column_names),
         **{f"columns of {table.name}": _schema(table, table.column_names) for table in others},
     }
 
 
-def table_preview(table: str, frame: pd.DataFrame, *, rows: int = _PREVIEW_ROWS) -> dg.TableMetadataValue:
-    """The first rows and columns of a stored frame; a sample or contrast that all rows share is left out.
+def table_preview(
+    table: str, frame: pd.DataFrame, *, columns: Sequence[str] | None = None, rows: int = _PREVIEW_ROWS
+) -> dg.TableMetadataValue:
+    """The first rows of a stored frame, under the name `preview_name`.
 
     Parameters
     ----------
     table
         Name of the table that the frame is stored in.
+    columns
+        Those to show; default: the first, without a sample or contrast that all rows share.
     """
     declared = TABLES[table]
-    names = [name for name in declared.column_names if name in frame and not _is_shared(name, frame)]
+    names = [name for name in columns or declared.column_names if name in frame and not _is_shared(name, frame)]
     head = frame[names[:_PREVIEW_COLUMNS]].head(rows)
     records = [dg.TableRecord(dict(zip(head.columns, map(_cell, row), strict=True))) for row in _rows(head)]
     return dg.TableMetadataValue(records=records, schema=_schema(declared, names[:_PREVIEW_COLUMNS]))
+
+
+def preview_name(table: str) -> str:
+    """The metadata key of a table's first rows."""
+    return f"preview of {table}"
 
 
 def _rows(frame: pd.DataFrame) -> Iterable[tuple[object, ...]]:
@@ -88,8 +99,7 @@ def _is_shared(column: str, frame: pd.DataFrame) -> bool:
 def _schema(table: Table, columns: Sequence[str]) -> dg.TableSchema:
     declared = {column.name: column for column in table.columns}
     return dg.TableSchema(
-        columns=[dg.TableColumn(name, declared[name].type, declared[name].comment) for name in columns],
-        constraints=dg.TableConstraints(other=[table.comment]),
+        columns=[dg.TableColumn(name, declared[name].type, declared[name].comment) for name in columns]
     )
 
 
@@ -98,6 +108,6 @@ def _cell(value: Any) -> str | None:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if _LARGE <= abs(value) < _HUGE else f"{value:.4g}"
     text = " ".join(str(value).split())
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"

@@ -1,4 +1,7 @@
-"""Of which columns of other assets the columns of an asset's main table are made, for Dagster's page.
+"""Of which columns of other assets the columns of an asset's main table are made.
+
+Dagster's page shows it as a list in the asset's metadata. It stands in every materialisation, too, where Dagster+ and
+whoever asks Dagster by GraphQL look for it: the free page has no view of its own for it.
 
 Written by hand from what the steps compute. A column that decides which rows there are counts, too. What comes from the
 sheets, from files or from settings has no entry: it is no column of an asset before it.
@@ -10,7 +13,10 @@ from types import MappingProxyType
 import dagster as dg
 
 COLUMN_LINEAGE_KEY = "dagster/column_lineage"
-"""Metadata key under which Dagster's page looks for the lineage: in the latest materialisation of the asset."""
+"""Metadata key of Dagster's own for the lineage, in the latest materialisation of an asset."""
+
+COLUMN_SOURCES_KEY = "what the columns are made from"
+"""Metadata key of the same as a list for readers, known before anything has run."""
 
 Columns = Mapping[str, tuple[str, ...]]
 """Column -> the columns it is made of, each as ``asset.column``; the column may be of any table of that asset."""
@@ -146,6 +152,15 @@ def column_lineage(asset: str) -> dict[str, dg.TableColumnLineage]:
     if not columns:
         return {}
     return {COLUMN_LINEAGE_KEY: dg.TableColumnLineage({name: _deps(made_of) for name, made_of in columns.items()})}
+
+
+def column_sources(asset: str) -> dict[str, dg.MarkdownMetadataValue]:
+    """The lineage as a list, metadata of the asset's definition; empty where the asset has none."""
+    columns = COLUMN_LINEAGE.get(asset)
+    if not columns:
+        return {}
+    lines = [f"- `{name}`: {', '.join(f'`{source}`' for source in made_of)}" for name, made_of in columns.items()]
+    return {COLUMN_SOURCES_KEY: dg.MarkdownMetadataValue("\n".join(lines))}
 
 
 def _deps(made_of: tuple[str, ...]) -> list[dg.TableColumnDep]:

@@ -22,7 +22,7 @@ def test_the_columns_of_every_table_are_described_before_anything_has_run(asset)
     for name, schema in shown.items():
         columns = [(column.name, column.type, column.description) for column in schema.columns]
         assert columns == [(column.name, column.type, column.comment) for column in TABLES[name].columns]
-        assert schema.constraints.other == [TABLES[name].comment]
+        assert f"{name}: {TABLES[name].comment}" in metadata["tables"]
 
 
 def test_assets_of_files_only_have_no_columns():
@@ -44,6 +44,17 @@ def test_a_preview_shows_short_figures_and_leaves_out_what_all_rows_share():
     of_one = table_preview("size_factors", sizes(["a"]))
     assert [column.name for column in of_one.schema.columns] == ["size_factor", "library_size", "method"]
     assert len(table_preview("size_factors", sizes(["a", "b", "c"]), rows=2).records) == 2
+
+
+def test_a_preview_shows_the_columns_that_are_asked_for_in_their_order():
+    frame = pd.DataFrame({"contrast_id": "c", "gene_name": ["MYC"], "p_value": [1e-30], "base_mean": [59100.4]})
+    preview = table_preview("de_results", frame, columns=("p_value", "base_mean", "gene_name"))
+    assert [(column.name, column.type) for column in preview.schema.columns] == [
+        ("p_value", "DOUBLE"),
+        ("base_mean", "DOUBLE"),
+        ("gene_name", "VARCHAR"),
+    ]
+    assert preview.records[0].data == {"p_value": "1e-30", "base_mean": "59,100", "gene_name": "MYC"}
 
 
 def test_a_preview_of_nothing_still_names_the_columns():

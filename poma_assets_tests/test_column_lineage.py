@@ -6,7 +6,13 @@ import dagster as dg
 import pytest
 
 from poma_assets.asset_tables import TABLES_OF
-from poma_assets.column_lineage import COLUMN_LINEAGE, COLUMN_LINEAGE_KEY, column_lineage
+from poma_assets.column_lineage import (
+    COLUMN_LINEAGE,
+    COLUMN_LINEAGE_KEY,
+    COLUMN_SOURCES_KEY,
+    column_lineage,
+    column_sources,
+)
 from poma_assets.definitions import build_definitions
 from poma_assets.storage.schema import TABLES
 
@@ -32,6 +38,13 @@ def test_every_table_made_from_another_table_has_a_lineage():
     from_files = {"sample_sheet", "gene_table", "read_quality", "trimmed_reads", "trimmed_read_quality"}
     assert set(TABLES_OF) - set(COLUMN_LINEAGE) == {*from_files, "alignment_quality"}
     assert column_lineage("sample_sheet") == {}
+
+
+def test_readers_are_told_the_same():
+    told = column_sources("engine_agreement")[COLUMN_SOURCES_KEY].value
+    assert "- `gene_id`: `de_results.gene_id`\n" in told
+    assert len(told.splitlines()) == len(COLUMN_LINEAGE["engine_agreement"])
+    assert column_sources("sample_sheet") == {}
 
 
 def test_a_verdict_leads_back_to_the_counts():

@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from poma_assets.asset_tables import table_preview
+from poma_assets.asset_tables import preview_name, table_preview
 from poma_assets.assets.cohort import read_counts
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
@@ -27,6 +27,7 @@ from poma_assets.storage.shared_file import drop_unused, link_or_copy, shared_fi
 from poma_assets.storage.staging import staged_directory
 
 _FIT = "deseq2_fit.npz"
+_PREVIEW_COLUMNS = ("gene_name", "log2_fold_change", "standard_error", "p_value", "p_adjusted", "base_mean", "gene_id")
 
 
 def contrast_samples(study: StudyResource, contrast: Contrast) -> pd.DataFrame:
@@ -163,7 +164,9 @@ def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_f
         metadata={
             **_significant(results, config.thresholds.fdr, config.thresholds.log2_fold_change),
             "volcano": dg.MetadataValue.md(markdown_image(figure, f"volcano plot of {contrast}")),
-            "preview of de_results": table_preview("de_results", frames[0].sort_values("p_value")),
+            preview_name("de_results"): table_preview(
+                "de_results", frames[0].sort_values("p_value"), columns=_PREVIEW_COLUMNS
+            ),
         },
     )
 
@@ -171,7 +174,7 @@ def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_f
 def _significant(results: pd.DataFrame, fdr: float, log2_fold_change: float) -> dict[str, int]:
     significant = (results["p_adjusted"] < fdr) & (results["log2_fold_change"].abs() > log2_fold_change)
     counts = results.assign(significant=significant).groupby("engine")["significant"].sum()
-    return {f"genes by {engine}": int(count) for engine, count in counts.items()}
+    return {f"significant genes by {engine}": int(count) for engine, count in counts.items()}
 
 
 def contrast_results(study: StudyResource, contrast: str, engine: str) -> pd.DataFrame:

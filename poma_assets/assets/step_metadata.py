@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from poma_assets.asset_tables import table_preview
+from poma_assets.asset_tables import preview_name, table_preview
 from poma_assets.column_lineage import column_lineage
 from poma_assets.storage.step_output import StepOutput
 from poma_assets.tools.command import CommandRecord
@@ -27,11 +27,15 @@ def computed_metadata(
     findings
         Metadata of the asset's own; what has the name of an entry of ours stands in its place.
     """
-    tables = {f"preview of {name}": table_preview(name, frame) for name, frame in output.tables.items()}
+    previews = {
+        key: table_preview(name, frame)
+        for name, frame in output.tables.items()
+        if (key := preview_name(name)) not in findings
+    }
     files = {f"file: {role}": dg.MetadataValue.path(str(file.path)) for role, file in output.files.items()}
     return {
         **findings,
-        **{name: preview for name, preview in tables.items() if name not in findings},
+        **previews,
         **_row_counts(output),
         **column_lineage(asset),
         **files,
@@ -49,7 +53,6 @@ def _row_counts(output: StepOutput) -> dict[str, Any]:
     return {
         "dagster/row_count": counts[main],
         **{f"rows of {name}": counts[name] for name in others},
-        "tables": ", ".join(sorted(counts)),
     }
 
 

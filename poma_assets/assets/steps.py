@@ -12,6 +12,7 @@ import pandas as pd
 
 from poma_assets.asset_tables import definition_metadata
 from poma_assets.assets.step_metadata import computed_metadata, unchanged_metadata
+from poma_assets.column_lineage import column_sources
 from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, stale_step, step_inputs
 from poma_assets.resources import StudyResource
 from poma_assets.run_steps import steps_of_run
@@ -52,13 +53,13 @@ def pipeline_asset(
             _REASON.set(stale.reason if stale else "asked for, or a dropped file of it is needed")
             return compute(context, study, **inputs)
 
-        columns = definition_metadata(compute.__name__)
+        name = compute.__name__
         asset = dg.asset(
             io_manager_key=WAREHOUSE_IO,
             owners=[OWNER],
             kinds=kinds,
             code_version=code_version,
-            metadata=columns,
+            metadata={**definition_metadata(name), **column_sources(name)},
             **options,
         )
         declared: dg.AssetsDefinition = asset(compute_if_stale)
