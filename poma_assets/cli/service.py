@@ -123,7 +123,8 @@ def ui(
     out.print(f"Dagster UI of {escape(resource.study.config.name)}: {address}", soft_wrap=True)
     out.print("It answers within half a minute; Ctrl-C ends it. The run history stays in the study folder (.dagster).")
     argv = [sys.executable, "-m", "dagster", "dev", "-m", "poma_assets.definitions"]
-    raise typer.Exit(_run_service([*argv, "--host", host, "--port", str(port), "--log-level", "warning"], resource))
+    # A failed look of a sensor stands in the page; as an error it would fill the terminal with a traceback every time.
+    raise typer.Exit(_run_service([*argv, "--host", host, "--port", str(port), "--log-level", "critical"], resource))
 
 
 def _is_loopback(host: str) -> bool:
