@@ -108,6 +108,6 @@ def _cell(value: Any) -> str | None:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if isinstance(value, float):
-        return f"{value:,.0f}" if _LARGE <= abs(value) < _HUGE else f"{value:.4g}"
+        return f"{value:,.0f}" if _LARGE <= abs(value) < _HUGE else f"{value:.3g}"
     text = " ".join(str(value).split())
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"

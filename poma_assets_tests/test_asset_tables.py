@@ -40,7 +40,7 @@ def sizes(names: list[str]) -> pd.DataFrame:
 def test_a_preview_shows_short_figures_and_leaves_out_what_all_rows_share():
     preview = table_preview("size_factors", sizes(["a", "b", "c"]))
     assert [column.name for column in preview.schema.columns] == list(TABLES["size_factors"].column_names)
-    assert [record.data["size_factor"] for record in preview.records] == ["0.3333", None, "2e-07"]
+    assert [record.data["size_factor"] for record in preview.records] == ["0.333", None, "2e-07"]
     of_one = table_preview("size_factors", sizes(["a"]))
     assert [column.name for column in of_one.schema.columns] == ["size_factor", "library_size", "method"]
     assert len(table_preview("size_factors", sizes(["a", "b", "c"]), rows=2).records) == 2

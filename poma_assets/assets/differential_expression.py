@@ -27,7 +27,7 @@ from poma_assets.storage.shared_file import drop_unused, link_or_copy, shared_fi
 from poma_assets.storage.staging import staged_directory
 
 _FIT = "deseq2_fit.npz"
-_PREVIEW_COLUMNS = ("gene_name", "log2_fold_change", "standard_error", "p_value", "p_adjusted", "base_mean", "gene_id")
+_PREVIEW_COLUMNS = ("gene_name", "log2_fold_change", "standard_error", "p_value", "p_adjusted", "base_mean")
 
 
 def contrast_samples(study: StudyResource, contrast: Contrast) -> pd.DataFrame:
