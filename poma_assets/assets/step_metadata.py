@@ -14,6 +14,8 @@ from poma_assets.vocabulary import UNCHANGED_KEY
 COMPUTED_IN = "computed in run"
 """Metadata key of the run that a step which was not computed again has its results from."""
 
+_OF_UNCHANGED = (UNCHANGED_KEY, COMPUTED_IN)
+
 
 def computed_metadata(
     asset: str, output: StepOutput, commands: tuple[CommandRecord, ...], *, why: str, findings: Mapping[str, Any]
@@ -82,11 +84,9 @@ def unchanged_metadata(context: dg.AssetExecutionContext, computed_in: str) -> d
     wanted = dg.AssetRecordsFilter(key, asset_partitions=partitions)
     last = context.instance.fetch_materializations(wanted, limit=1).records
     shown = last[0].asset_materialization if last else None
+    kept = shown.metadata if shown else {}
     return {
         UNCHANGED_KEY: "not computed again: all that it is made from is what it was",
         COMPUTED_IN: dg.MetadataValue.dagster_run(computed_in),
-        **({name: value for name, value in shown.metadata.items() if name not in _OF_UNCHANGED} if shown else {}),
+        **{name: value for name, value in kept.items() if name not in _OF_UNCHANGED},
     }
-
-
-_OF_UNCHANGED = (UNCHANGED_KEY, COMPUTED_IN)
