@@ -7,8 +7,9 @@ import json
 import dagster as dg
 import pytest
 
+from poma_assets.asset_tables import TABLES_OF, preview_name
 from poma_assets.definitions import build_definitions
-from poma_assets.explanation import TABLES_OF, all_assets, explain_asset
+from poma_assets.explanation import all_assets, explain_asset
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import InputError
 from poma_assets.storage.schema import TABLES
@@ -87,8 +88,7 @@ def test_the_tables_of_every_asset_are_those_that_its_runs_stored(finished_study
             for record in instance.fetch_materializations(dg.AssetKey(asset), limit=50).records:
                 metadata = record.asset_materialization.metadata
                 if UNCHANGED_KEY not in metadata:
-                    tables = metadata.get("tables")
-                    seen[asset] = tuple(sorted(str(tables.value).split(", "))) if tables else ()
+                    seen[asset] = tuple(sorted(table for table in TABLES if preview_name(table) in metadata))
     assert len(seen) > 25
     assert seen == {asset: tuple(sorted(TABLES_OF.get(asset, ()))) for asset in seen}
 

@@ -119,7 +119,7 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
 
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["normalised_expression"], code_version="2")
 def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Principal components and distances on variance-stabilised values; likeness of replicates; drug response."""
+    """How samples look beside each other: principal components, distances, likeness of replicates, drug response."""
     log_values = log2_counts_per_million(read_counts(study))
     stabilised = study.warehouse.read_matrix("normalised_expression", value="vst", fill=float("nan"))
     values = log_values if stabilised.isna().to_numpy().any() else stabilised

@@ -134,7 +134,7 @@ def _fastqs(reads: Files) -> list[Path]:
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def read_quality(context: dg.AssetExecutionContext, study: StudyResource, raw_reads: Files) -> Step:
-    """FastQC of the reads as sequenced."""
+    """Quality of the reads as sequenced, by FastQC: base qualities, GC content, duplicates, adapters."""
     return _fastqc(context, study, "read_quality", "raw", _fastqs(raw_reads))
 
 
@@ -183,5 +183,5 @@ def _trim(study: StudyResource, raw: Files, staging: Path, sample: str) -> tuple
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def trimmed_read_quality(context: dg.AssetExecutionContext, study: StudyResource, trimmed_reads: Files) -> Step:
-    """FastQC of the trimmed reads."""
+    """Quality of the reads after trimming, by FastQC: next to no adapter should be left."""
     return _fastqc(context, study, "trimmed_read_quality", "trimmed", _fastqs(trimmed_reads))

@@ -126,7 +126,7 @@ def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: 
 
 @pipeline_asset(kinds={"star"}, pool=STAR_POOL)
 def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: Files, annotation: Files) -> Step:
-    """STAR's genome index. It is kept in a cache by content, so that studies with one reference share it."""
+    """The genome prepared for STAR, the aligner; kept in a cache by content, shared by studies with one reference."""
     fasta, gtf = genome["fasta"], annotation["gtf"]
     contigs = _contigs(genome)
     length_bp = sum(contigs.values())

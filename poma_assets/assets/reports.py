@@ -12,6 +12,7 @@ from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.contrast_report import render_contrast_report
 from poma_assets.reports.drawings import strongest_sets
+from poma_assets.reports.figures import markdown_image, verdict_counts_figure
 from poma_assets.reports.inputs import ContrastReportInputs, StudyReportInputs
 from poma_assets.reports.multiqc_content import CONTENT_TABLES, SECTION_ORDER, custom_content, read_unit
 from poma_assets.reports.study_report import render_study_report
@@ -191,7 +192,13 @@ def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     target = study.study.reports_dir / "study"
     with staged_directory(target) as staging:
         (staging / "study_report.html").write_text(html, encoding="utf-8")
-    return finish(context, study, files={"report": target / "study_report.html"})
+    figure = markdown_image(verdict_counts_figure(tables["marker_verdicts"]), "verdicts of every contrast")
+    return finish(
+        context,
+        study,
+        files={"report": target / "study_report.html"},
+        metadata={"verdicts": dg.MetadataValue.md(figure)},
+    )
 
 
 def _now() -> str:
