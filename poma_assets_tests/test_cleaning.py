@@ -321,19 +321,19 @@ def test_what_was_made_again_while_somebody_was_asked_stays(tmp_path):
     assert study.files("alignments", "S1")["bam"].is_file()
 
 
-def test_the_command_shows_asks_and_removes(tmp_path, poma):
+def test_the_command_shows_asks_and_removes(tmp_path, poma_here):
     study = study_in(tmp_path / "study")
     root = str(study.study.root)
-    result = poma("clean", "--study", root, "--dry-run")
+    result = poma_here("clean", "--study", root, "--dry-run")
     assert result.returncode == 0, result.stderr
     assert "files that keep: bam does not keep" in result.stdout
     assert found(study) == MERGED | TRIMMED
-    result = poma("clean", "--study", root)
+    result = poma_here("clean", "--study", root)
     assert result.returncode == 2
     assert "--yes" in result.stderr
     assert found(study) == MERGED | TRIMMED
-    result = poma("clean", "--study", root, "--yes")
+    result = poma_here("clean", "--study", root, "--yes")
     assert result.returncode == 0, result.stderr
     assert "freed" in result.stdout
     assert found(study) == set()
-    assert "nothing to remove" in poma("clean", "--study", root).stdout
+    assert "nothing to remove" in poma_here("clean", "--study", root).stdout

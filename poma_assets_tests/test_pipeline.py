@@ -127,12 +127,12 @@ def test_multiqc_shows_every_sample_by_its_name_with_gates_and_identity(finished
 MULTIQC_TABLES = ("general_stats", "poma_gates_table", "poma_strandedness_table", "poma_identity_table")
 
 
-def test_a_changed_rin_touches_quality_but_not_alignment(finished_study, poma, tmp_path):
+def test_a_changed_rin_touches_quality_but_not_alignment(finished_study, poma_here, tmp_path):
     study = Path(shutil.copytree(finished_study, tmp_path / "study"))
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
     sheet.loc[0, "rin"] = "8.1"
     sheet.to_csv(study / "samples.tsv", sep="\t", index=False)
-    result = poma("plan", "--study", str(study), "--json")
+    result = poma_here("plan", "--study", str(study), "--json")
     stale = {(step["asset"], step["partition"]): step["reason"] for step in json.loads(result.stdout)}
     sample = sheet.loc[0, "sample"]
     assert stale["sample_quality", sample] == f"rin of {sample} changed"
@@ -176,13 +176,13 @@ def steps_by_run(study: Path) -> dict[tuple[str, str], str]:
     return {(asset, partition): run for asset, partition, run in rows.itertuples(index=False)}
 
 
-def test_equal_reads_in_another_file_end_at_the_reads(finished_study, poma, tmp_path):
+def test_equal_reads_in_another_file_end_at_the_reads(finished_study, poma, tmp_path, poma_here):
     study = Path(shutil.copytree(finished_study, tmp_path / "study", symlinks=True))
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str)
     path = study / sheet.loc[0, "fastq_1"]
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=2))
     sample = sheet.loc[0, "sample"]
-    plan = json.loads(poma("plan", "--study", str(study), "--json").stdout)
+    plan = json.loads(poma_here("plan", "--study", str(study), "--json").stdout)
     reasons = {(step["asset"], step["partition"]): step["reason"] for step in plan}
     assert reasons["raw_reads", sample] == f"sequencing_units of {sample} changed: fastq_1 has new content"
     before = steps_by_run(study)
