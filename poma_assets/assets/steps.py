@@ -13,6 +13,7 @@ import pandas as pd
 from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, stale_step, step_inputs
 from poma_assets.resources import StudyResource
 from poma_assets.run_steps import steps_of_run
+from poma_assets.science.markdown_text import markdown_text
 from poma_assets.storage.hashing import frame_digest
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
@@ -169,7 +170,7 @@ def _standard_metadata(output: StepOutput, commands: tuple[CommandRecord, ...]) 
 def _preview(frame: pd.DataFrame, rows: int = 8, columns: int = 9) -> str:
     """The first rows as a Markdown table; characters that Markdown reads are escaped."""
     head = frame.iloc[:rows, :columns]
-    lines = ["| " + " | ".join(map(str, head.columns)) + " |", "|" + " --- |" * len(head.columns)]
+    lines = ["| " + " | ".join(map(_cell, head.columns)) + " |", "|" + " --- |" * len(head.columns)]
     for row in head.itertuples(index=False):
         lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
     return "\n".join(lines)
@@ -178,5 +179,5 @@ def _preview(frame: pd.DataFrame, rows: int = 8, columns: int = 9) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-    return text if len(text) <= 60 else text[:59] + "…"
+    text = str(value)
+    return markdown_text(text if len(text) <= 60 else text[:59] + "…")

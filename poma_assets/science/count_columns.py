@@ -98,7 +98,7 @@ def _gene_id_column(names: Sequence[str], first_row: Sequence[str]) -> int:
 
 def is_featurecounts(text: str) -> bool:
     """Whether a table has the header of featureCounts."""
-    beginning = text[:100_000].lstrip("\ufeff").splitlines()
+    beginning = text[:100_000].removeprefix("\ufeff").splitlines()
     header = next((line for line in beginning if not line.startswith("#")), "")
     return tuple(split_cells(header, "\t")[:6]) == _FEATURECOUNTS_COLUMNS
 

@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 
 from poma_assets.science.errors import DesignError
 from poma_assets.science.formula_problems import unknown_function, unreadable
+from poma_assets.science.formula_safety import refuse_too_many_columns, refuse_unsafe
 from poma_assets.science.tables import listing, near_miss
 
 if TYPE_CHECKING:
     import formulaic
 
 INTERCEPT = "Intercept"
-# What formulaic 1.2 raises beside its own errors: broken Python within C(...), and stray brackets.
-_LET_THROUGH = (SyntaxError, AttributeError)
+# What formulaic 1.2 raises beside its own errors: broken Python within C(...), stray brackets, functions of values that
+# they are not made for. What it runs is on the list of formula_safety.
+_LET_THROUGH = (SyntaxError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RuntimeError)
 _TREATMENT_CODED = re.compile(r"C\(`?([^`(),]+)`?(?:, *contr\.treatment(?:\([^)]*\))?)?\)")
 
 
@@ -57,6 +59,7 @@ def formula_variables(formula: str, *, where: str) -> frozenset[str]:
     DesignError
         The formula cannot be read, has a response, or random effects.
     """
+    refuse_unsafe(formula, where=where)
     if "|" in formula:
         raise DesignError(
             "random effects are not supported",
@@ -124,6 +127,7 @@ def formula_matrix(
 
     variables = formula_variables(formula, where=where)
     _require_columns(variables, table, formula, where)
+    refuse_too_many_columns(formulaic.Formula(formula), table, formula=formula, where=where)
     data = _as_factors(table[sorted(variables)], base_levels or {})
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -224,6 +228,8 @@ def parse_weights(
         weights = np.array([float(part) for part in numbers])
     else:
         weights = _Expression(text, coefficients, where, bases).read()
+    if not np.isfinite(weights).all():
+        raise DesignError("a weight of the contrast is no finite number", where=where, found=repr(text))
     if not weights.any():
         raise DesignError("all weights of the contrast are zero", where=where, found=repr(text))
     return weights + 0.0
@@ -247,7 +253,10 @@ class _Expression:
         self.by_length = sorted(self.names, key=len, reverse=True)
 
     def read(self) -> NDArray[np.float64]:
-        value = self._sum()
+        try:
+            value = self._sum()
+        except RecursionError:
+            raise self._error("parentheses are nested too deeply") from None
         if self._rest():
             raise self._error("the contrast cannot be read")
         return value

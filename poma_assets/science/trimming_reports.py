@@ -29,7 +29,7 @@ def parse_cutadapt_json(text: str, *, source: str) -> TrimmingRow:
         pairs_in, pairs_out = int(reads["input"]), int(reads["output"])
         with_adapter = (reads["read1_with_adapter"], reads["read2_with_adapter"])
         bases_in, bases_out = int(bases["input"]), int(bases["output"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _incomplete("cutadapt", source, error) from error
     adapter_1, adapter_2 = (None if n is None else _percent(int(n), pairs_in) for n in with_adapter)
     return {
@@ -68,7 +68,7 @@ def parse_fastp_json(text: str, *, source: str) -> TrimmingRow:
         bases_in, bases_out = int(before["total_bases"]), int(after["total_bases"])
         q30_bases = int(after["q30_bases"])
         trimmed = int(report.get("adapter_cutting", {}).get("adapter_trimmed_reads", 0))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _incomplete("fastp", source, error) from error
     return {
         "trimmer": "fastp",
@@ -86,7 +86,7 @@ def parse_fastp_json(text: str, *, source: str) -> TrimmingRow:
 def _load(text: str, source: str) -> dict[str, Any]:
     try:
         report = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToolError(
             f"the trimming report is not JSON: {error}", where=source, fix="Trim the sample again."
         ) from error

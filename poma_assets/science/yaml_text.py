@@ -13,6 +13,7 @@ import yaml
 from poma_assets.science.errors import InputError
 
 _ADDRESS = re.compile(r"(https?://[^/\s]+)/\S*")  # may be a secret beyond its host
+_MOST_NODES = 100_000
 _NULL_TAG = "tag:yaml.org,2002:null"
 
 
@@ -34,7 +35,13 @@ def compose(text: str, *, source: str, error: type[InputError]) -> yaml.Node | N
         As the given class, with line and column of the syntax error.
     """
     try:
-        return yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
+        node = yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
+        _refuse_bombs(node, source, error)
+        return node
+    except RecursionError as problem:
+        raise error(
+            "lists and keys are nested too deeply", where=source, fix="Write one value or list for each key"
+        ) from problem
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -47,6 +54,25 @@ def compose(text: str, *, source: str, error: type[InputError]) -> yaml.Node | N
         ) from problem
     except yaml.YAMLError as problem:
         raise error(f"this is no valid YAML: {problem}", where=source) from problem
+
+
+def _refuse_bombs(root: yaml.Node | None, source: str, error: type[InputError]) -> None:
+    """Refuse references (``*name``) that make a few lines stand for millions of values, or for themselves."""
+    waiting, number = [root] if root is not None else [], 0
+    while waiting:
+        node = waiting.pop()
+        number += 1
+        if number > _MOST_NODES:
+            raise error(
+                "the file stands for more values than any such file has",
+                where=source,
+                found=f"more than {_MOST_NODES:,}",
+                fix="Write the values themselves instead of references such as *name",
+            )
+        if isinstance(node, yaml.MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 def entries(node: yaml.MappingNode, *, source: str, error: type[InputError]) -> dict[str, Entry]:
