@@ -44,7 +44,8 @@ def refuse_transcripts(header: Sequence[str], text: str, source: str) -> None:
     kind = _TRANSCRIPT_HEADERS.get(header[0]) if header else None
     if kind is None and tuple(header[:5]) == ("Name", "Length", "EffectiveLength", "TPM", "NumReads"):
         rows = significant_lines(text, source)[1:]
-        kind = "salmon's quant.sf" if rows and _TRANSCRIPT_ID.fullmatch(split_cells(rows[0][1], "\t")[0]) else None
+        first = split_cells(rows[0][1], "\t") if rows else []
+        kind = "salmon's quant.sf" if first and _TRANSCRIPT_ID.fullmatch(first[0]) else None
     if kind is not None:
         raise CountsError(
             f"this is {kind}: it counts transcripts, not genes",

@@ -231,7 +231,7 @@ def _most_terms(node: Any) -> int:
     symbol, first, last = node.operator.symbol, parts[0], parts[-1]
     if symbol in ("**", "^"):
         digits = str(getattr(node.args[-1], "token", ""))
-        exponent = int(digits) if digits.isdecimal() and len(digits) < 4 else _MOST_TERMS
+        exponent = min(int(digits[:4]), _MOST_TERMS) if digits.isdecimal() else 1
         terms = first ** min(exponent, 64) if first > 1 else exponent
     elif symbol == ":":
         terms = first * last

@@ -1,8 +1,8 @@
 """Fuzz the readers of users' files for some minutes and print what was tried and found, as a table in Markdown.
 
-``python -m poma_assets_tests.fuzzing --minutes 20 [--target NAME ...] [--engine hypothesis|atheris|both] [--seed N]``
+``python -m poma_assets_tests.fuzzing --minutes 20 [--target NAME ...] [--engine NAME ...] [--seed N]``
 
-With both engines (default: atheris only where it is installed) each gets half of the time. Inputs that were not stood
+Each engine (default: all; atheris only where it is installed) gets its share of the time. Inputs that were not stood
 are written to ``--findings DIR``.
 """
 
@@ -48,16 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m poma_assets_tests.fuzzing", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="time for all targets together (default: 5)")
     parser.add_argument("--target", action="append", choices=sorted(TARGETS), help="one target; may be given again")
-    parser.add_argument("--engine", choices=("hypothesis", "atheris", "both"), default="both")
+    parser.add_argument(
+        "--engine", action="append", choices=("dice", "hypothesis", "atheris"), help="may be given again"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed, other inputs (default: 0)")
     parser.add_argument("--findings", type=Path, help="folder for the inputs that were not stood")
     return parser
 
 
-def _engines(asked: str) -> list[str]:
-    if asked != "both":
-        return [asked]
-    return ["hypothesis", *(["atheris"] if importlib.util.find_spec("atheris") else [])]
+def _engines(asked: list[str] | None) -> list[str]:
+    return asked or ["dice", "hypothesis", *(["atheris"] if importlib.util.find_spec("atheris") else [])]
 
 
 def _run(name: str, engine: str, seconds: float, seed: int, folder: Path) -> dict[str, Any]:

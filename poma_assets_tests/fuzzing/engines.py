@@ -1,4 +1,5 @@
-"""Two ways to make inputs: hypothesis changes sound files where it hurts, atheris looks for inputs that reach new code.
+"""Three ways to make inputs: changes that hypothesis chooses, the same chosen by dice (ten times as many), and atheris,
+which looks for inputs that reach new code.
 
 Each runs in a process of its own, with a bound on its memory, and writes what it found as JSON:
 ``python -m poma_assets_tests.fuzzing.engines NAME ENGINE SECONDS SEED FILE``.
@@ -10,6 +11,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import resource
 import sys
 import tempfile
@@ -64,8 +66,21 @@ def run_engine(name: str, engine: str, seconds: float, seed: int, path: Path) ->
     report.save()
     if engine == "atheris":
         _run_atheris(report, seconds, seed)
-    else:
+    elif engine == "hypothesis":
         _run_hypothesis(report, seconds, seed)
+    else:
+        _run_dice(report, seconds, seed)
+
+
+def _run_dice(report: Report, seconds: float, seed: int) -> None:
+    from poma_assets_tests.fuzzing.mutations import hostile_input
+    from poma_assets_tests.fuzzing.targets import TARGETS
+
+    target, generator, began = TARGETS[report.target], random.Random(f"{report.target}{seed}"), time.monotonic()
+    while time.monotonic() - began < seconds:
+        _try(report, target, hostile_input(generator, target))
+    report.seconds = time.monotonic() - began
+    report.save()
 
 
 def _run_hypothesis(report: Report, seconds: float, seed_number: int) -> None:
