@@ -21,6 +21,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
 from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
+from poma_assets.storage.results_folder import refuse_foreign_links
 from poma_assets.storage.staging import make_folder
 from poma_assets.time_left import TimeLeft
 from poma_assets.vocabulary import LAUNCHER_TAG
@@ -147,6 +148,7 @@ class Launcher:
         """
         study = self._study
         lock = study.study.run_lock_path
+        refuse_foreign_links(study.study.results_dir)
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
             close_runs_of_gone_launchers(self._instance)

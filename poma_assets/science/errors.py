@@ -5,6 +5,8 @@ Only errors belong here. The command line prints ``str(error)`` and exits with `
 
 from __future__ import annotations
 
+from poma_assets.science.secret_texts import without_secrets
+
 _LONGEST = 2000
 """Characters of a part of a message."""
 
@@ -40,7 +42,7 @@ class PomaError(Exception):
         self.found = found
         self.expected = expected
         self.fix = fix
-        super().__init__(what)
+        super().__init__(without_secrets(what))
 
     def __str__(self) -> str:
         what, where = _shown(self.what), _shown(self.where or "")
@@ -53,7 +55,7 @@ class PomaError(Exception):
         if details:
             text += " (" + "; ".join(details) + ")"
         text += "."
-        return f"{text} {_printable(str(self.fix))}" if self.fix else text
+        return f"{text} {_printable(without_secrets(str(self.fix)))}" if self.fix else text
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments: the default would lose them on the way back from a worker process.
@@ -62,7 +64,7 @@ class PomaError(Exception):
 
 def _shown(value: object) -> str:
     """A text of a user as a message may hold it: cut off where nobody reads on, nothing that a terminal obeys."""
-    text = str(value)
+    text = without_secrets(str(value))
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST - 100]} ... ({len(text):,} characters) ... {text[-50:]}"
     return _printable(text)

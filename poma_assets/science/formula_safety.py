@@ -150,9 +150,10 @@ def _tree(expression: str) -> ast.AST | None:
     from formulaic.utils.code import sanitize_variable_names
 
     try:
-        return ast.parse(sanitize_variable_names(expression, {}, {}, template=_ALIAS), mode="eval")
+        tree: ast.AST = ast.parse(sanitize_variable_names(expression, {}, {}, template=_ALIAS), mode="eval")
     except _NO_READING:
         return None
+    return tree
 
 
 def _unknown_calls(expression: str) -> Iterator[str]:

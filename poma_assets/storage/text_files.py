@@ -129,11 +129,14 @@ def _content(path: Path, where: str, what: str, error: type[InputError], fix: st
     try:
         # Opening a named pipe would wait for somebody who writes into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
+        try:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
                 raise _special(mode, where, what, error)
-            content = file.read(max_bytes + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(max_bytes + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError as problem:
         raise error(f"{what} does not exist", where=where, fix=fix) from problem
     except ValueError as problem:  # a NUL in the path
