@@ -22,7 +22,7 @@ from typing import Any
 
 from poma_assets_tests.fuzzing.targets import TARGETS
 
-_START_S = 120.0
+_START_S = 900.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

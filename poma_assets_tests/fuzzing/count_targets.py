@@ -39,8 +39,8 @@ STAR_COUNTS = (
     "N_unmapped\t1\t1\t1\nN_multimapping\t2\t2\t2\nN_noFeature\t1\t9\t2\nN_ambiguous\t5\t0\t1\n"
     "G1\t100\t4\t97\nG2\t3\t0\t3\n"
 )
-SALMON = "Name\tLength\tEffectiveLength\tTPM\tNumReads\nG1\t100\t80\t1.5\t7.25\nG2\t9\t8\t0\t0\n"
-RSEM = "gene_id\ttranscript_id(s)\tlength\teffective_length\texpected_count\tTPM\tFPKM\nG1\tT1,T2\t9\t8\t7.25\t1\t1\n"
+SALMON = "Name\tLength\tEffectiveLength\tTPM\tNumReads\nG1\t100\t80\t1.5\t77.25\nG2\t9\t8\t0\t0\n"
+RSEM = "gene_id\ttranscript_id(s)\tlength\teffective_length\texpected_count\tTPM\tFPKM\nG1\tT1,T2\t9\t8\t77.25\t1\t1\n"
 SUMMARY = "Status\tS1.bam\nAssigned\t90\nUnassigned_NoFeatures\t10\n"
 
 STAR_LOG = """\

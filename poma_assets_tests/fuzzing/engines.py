@@ -79,6 +79,8 @@ def _run_dice(report: Report, seconds: float, seed: int) -> None:
     target, generator, began = TARGETS[report.target], random.Random(f"{report.target}{seed}"), time.monotonic()
     while time.monotonic() - began < seconds:
         _try(report, target, hostile_input(generator, target))
+        if report.inputs % _SAVE_EVERY == 0:
+            report.save()
     report.seconds = time.monotonic() - began
     report.save()
 

@@ -18,7 +18,7 @@ from types import FrameType
 from poma_assets.science.errors import PomaError
 
 LONGEST_S = 5.0
-"""Seconds after which an input of some kilobytes counts as a hang."""
+"""CPU seconds after which an input of some kilobytes counts as a hang."""
 
 
 class HangError(BaseException):
@@ -113,15 +113,16 @@ def _place(error: BaseException) -> str:
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
     def give_up(number: int, frame: FrameType | None) -> None:
-        raise HangError(f"not done after {seconds:g} s")
+        raise HangError(f"not done after {seconds:g} CPU seconds")
 
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # CPU time: a machine that is busy, or a process that is stopped for a while, is no hang.
+    before = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def packed(data: bytes) -> bytes:
