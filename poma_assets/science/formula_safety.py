@@ -193,6 +193,8 @@ def _is_allowed_call(node: ast.Call) -> bool:
     if node.func.id not in _OF_A_SIZE:
         return True
     sizes = [part for value in [*node.args[1:], *node.keywords] for part in ast.walk(value)]
+    if any(isinstance(part, (ast.BinOp, ast.Call)) for part in sizes):
+        return False
     return all(_is_small(part, _LARGEST_SIZE) for part in sizes if isinstance(part, ast.Constant))
 
 

@@ -14,6 +14,8 @@ from poma_assets.science.errors import InputError
 
 _ADDRESS = re.compile(r"(https?://[^/\s]+)/\S*")  # may be a secret beyond its host
 _MOST_NODES = 100_000
+_DEEPEST = 50
+_BRACKET = re.compile(r"[][{}]")
 _NULL_TAG = "tag:yaml.org,2002:null"
 
 
@@ -34,14 +36,14 @@ def compose(text: str, *, source: str, error: type[InputError]) -> yaml.Node | N
     InputError
         As the given class, with line and column of the syntax error.
     """
+    if _bracket_depth(text) > _DEEPEST:
+        raise _too_deep(source, error)
     try:
         node = yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
         _refuse_bombs(node, source, error)
         return node
     except RecursionError as problem:
-        raise error(
-            "lists and keys are nested too deeply", where=source, fix="Write one value or list for each key"
-        ) from problem
+        raise _too_deep(source, error) from problem
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -54,6 +56,19 @@ def compose(text: str, *, source: str, error: type[InputError]) -> yaml.Node | N
         ) from problem
     except yaml.YAMLError as problem:
         raise error(f"this is no valid YAML: {problem}", where=source) from problem
+
+
+def _too_deep(source: str, error: type[InputError]) -> InputError:
+    return error("lists and keys are nested too deeply", where=source, fix="Write one value or list for each key")
+
+
+def _bracket_depth(text: str) -> int:
+    """How many brackets are open at once at most; the library takes long before it gives up on hundreds."""
+    depth, deepest = 0, 0
+    for match in _BRACKET.finditer(text):
+        depth += 1 if match[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _refuse_bombs(root: yaml.Node | None, source: str, error: type[InputError]) -> None:
