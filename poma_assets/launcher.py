@@ -112,6 +112,7 @@ class Launcher:
     """Launches the stale steps of a study. Use :meth:`run` once."""
 
     def __init__(self, study: StudyResource, progress: Progress, *, jobs: int | None = None) -> None:
+        refuse_foreign_links(study.study.results_dir)
         self._study = study
         self._progress = progress
         self._jobs = jobs or os.cpu_count() or 1
@@ -148,7 +149,6 @@ class Launcher:
         """
         study = self._study
         lock = study.study.run_lock_path
-        refuse_foreign_links(study.study.results_dir)
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
             close_runs_of_gone_launchers(self._instance)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from poma_assets.science.errors import StorageError
 
-_OUR_MARKS = ("warehouse.duckdb", ".run.lock", "files", "logs")
+_OUR_MARKS = frozenset({"warehouse.duckdb", "study.duckdb", ".run.lock"})
+_OUR_FOLDERS = frozenset({"files", "logs", "reports", "shared"})
 
 
 def refuse_foreign_results(results_dir: Path, *parts: str) -> None:
@@ -109,4 +110,4 @@ def _is_ours(results_dir: Path) -> bool:
     if not results_dir.is_dir():
         return False
     names = {entry.name for entry in os.scandir(results_dir)}
-    return not names or bool(names & set(_OUR_MARKS[:2])) or names <= set(_OUR_MARKS)
+    return bool(names & _OUR_MARKS) or names <= _OUR_FOLDERS

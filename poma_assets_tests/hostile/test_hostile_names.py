@@ -153,9 +153,8 @@ def test_weights_that_are_no_weights(text: str) -> None:
 def test_texts_made_to_take_for_ever_are_answered_at_once(use) -> None:  # type: ignore[no-untyped-def]
     from poma_assets_tests.fuzzing.target import _time_limit
 
-    with _time_limit(2.0):
-        with suppress(PomaError):
-            use()
+    with _time_limit(2.0), suppress(PomaError):
+        use()
 
 
 def test_yaml_that_stands_for_millions_of_values_or_for_itself_is_refused() -> None:
