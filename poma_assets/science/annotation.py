@@ -90,6 +90,10 @@ def parse_gtf_genes(lines: Iterable[str], *, source: str) -> pd.DataFrame:
     for number, line in enumerate(lines, start=1):
         if line.startswith("#"):
             _refuse_gff3_header(line, number, source)
+        elif "\0" in line:
+            raise ReferenceFilesError(
+                "this is not a text file", where=f"{source}, line {number}", found="a NUL byte", expected="a GTF file"
+            )
         elif line.count("\t") != _GTF_FIELDS - 1:
             _require_blank(line, number, source)
         elif "\texon\t" in line:
@@ -196,6 +200,9 @@ def fasta_contigs(lines: Iterable[str], *, source: str) -> dict[str, int]:
     name, length, header_line = "", 0, 0
     for number, line in enumerate(lines, start=1):
         if line.startswith(">"):
+            if "\0" in line:
+                where = f"{source}, line {number}"
+                raise ReferenceFilesError("this is not a text file", where=where, found="a NUL byte", expected="FASTA")
             _finish_contig(contigs, name, length, header_line, source)
             words = line[1:].split(maxsplit=1)
             name, length, header_line = words[0] if words else "", 0, number

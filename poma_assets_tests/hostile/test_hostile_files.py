@@ -182,6 +182,14 @@ def test_old_and_foreign_line_ends_are_read(tmp_path: Path, line_end: str, mark:
     assert [one.genes for one in read_gene_sets("own.gmt", tmp_path).sets] == [("G1", "G2"), ("G3",)]
 
 
+def test_a_nul_in_annotation_or_genome_is_refused() -> None:
+    exon = 'chr1\tx\texon\t1\t9\t.\t+\t.\tgene_id "G\0{}";\n'
+    with pytest.raises(ReferenceFilesError, match=r"genes.gtf, line 1: this is not a text file"):
+        parse_gtf_genes([exon.format(1), exon.format(2)], source="genes.gtf")
+    with pytest.raises(ReferenceFilesError, match=r"genome.fa, line 3: this is not a text file"):
+        fasta_contigs([">a\n", "AC\n", ">a\0b\n", "AC\n"], source="genome.fa")
+
+
 def test_damaged_and_cut_off_gzip_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "own.gmt.gz"
     for content in (gzip.compress(b"A\tb\tG\n" * 50)[:-9], b"\x1f\x8b\x08\x00garbage that is no deflate stream"):
