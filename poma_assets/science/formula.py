@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from poma_assets.science.errors import DesignError
+from poma_assets.science.formula_functions import OWN_FUNCTIONS
 from poma_assets.science.formula_problems import unknown_function, unreadable
 from poma_assets.science.formula_safety import refuse_too_many_columns, refuse_unsafe
 from poma_assets.science.tables import listing, near_miss
@@ -84,7 +85,7 @@ def formula_variables(formula: str, *, where: str) -> frozenset[str]:
         names |= frozenset[str]().union(*(_arguments(factor.expr) for term in terms for factor in term.factors))
     except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
         raise unreadable(formula, problem, where) from problem
-    return names - set(_FUNCTIONS)
+    return names - set(OWN_FUNCTIONS)
 
 
 def _arguments(expression: str) -> frozenset[str]:
@@ -131,7 +132,7 @@ def formula_matrix(
     data = _as_factors(table[sorted(variables)], base_levels or {})
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
-            fitted = formulaic.model_matrix(formula, data, context=_FUNCTIONS, na_action="ignore")
+            fitted = formulaic.model_matrix(formula, data, context=OWN_FUNCTIONS, na_action="ignore")
     except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
         raise unreadable(formula, problem, where) from problem
     levels = {str(level): _level_name(level) for column in data for level in data[column].unique()}
@@ -385,21 +386,3 @@ def _as_factors(table: pd.DataFrame, base_levels: Mapping[str, str]) -> pd.DataF
             values = pd.Series(pd.Categorical(values, categories=levels), index=table.index)
         columns[column] = values
     return pd.DataFrame(columns, index=table.index)
-
-
-def _numeric(values: pd.Series) -> pd.Series:
-    return pd.to_numeric(values.astype(str))
-
-
-def _log2_dose(values: pd.Series) -> pd.Series:
-    """log2 of doses; 0 lies one dilution step below the lowest: as far as that is from the second lowest.
-
-    With one dose only the step is a factor of 2.
-    """
-    doses = pd.to_numeric(values.astype(str))
-    lowest, *rest = np.log2(np.unique(doses[doses > 0])) if (doses > 0).any() else (0.0,)
-    step = rest[0] - lowest if rest else 1.0
-    return pd.Series(np.log2(doses.where(doses != 0, 2.0 ** (lowest - step))))
-
-
-_FUNCTIONS = {"numeric": _numeric, "log2_dose": _log2_dose}
