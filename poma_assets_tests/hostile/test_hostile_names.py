@@ -77,6 +77,9 @@ def forbidden(tmp_path: Path) -> Path:
     [
         "C(open({path!r}, 'w'))",
         "open({path!r}, 'w')",
+        "open({path!r}, 'w')(treatment)",
+        "{{open({path!r}, 'w')(treatment)}}",
+        "exec('open({path!r}, 1)')(treatment)",
         "__import__('os').mknod({path!r})",
         "__import__('os').mknod({path!r})(treatment)",
         "{{__import__('os').mknod({path!r})}}",
