@@ -22,6 +22,7 @@ from poma_assets.science.retention import BAM_ROLES, needed_files
 from poma_assets.storage.artefacts import FileKey
 from poma_assets.storage.file_removal import bytes_in, is_own_file, remove_file, remove_folder
 from poma_assets.storage.lock import exclusive_lock
+from poma_assets.storage.results_folder import refuse_foreign_results
 from poma_assets.storage.shared_file import unused_files
 from poma_assets.storage.staging import abandoned_folders
 from poma_assets.vocabulary import CONTRAST_ASSETS, LAUNCHER_TAG, PROCESS_TAG, SAMPLE_ASSETS
@@ -78,7 +79,10 @@ def plan_cleaning(study: StudyResource, *, all_intermediate: bool = False, withd
     ------
     InputError
         If the configuration or a sheet is wrong: who is withdrawn cannot be known then.
+    StorageError
+        If the results are a link to something that is not ours.
     """
+    refuse_foreign_results(study.study.results_dir)
     gone = _withdrawn_partitions(study) if withdrawn else {}
     found = [*_recorded(study, all_intermediate), *_unfinished(study), *_old_logs(study), *_unused_fits(study)]
     found += _withdrawn_files(study, gone)

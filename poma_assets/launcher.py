@@ -21,6 +21,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
 from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
+from poma_assets.storage.results_folder import refuse_foreign_links
 from poma_assets.storage.staging import make_folder
 from poma_assets.time_left import TimeLeft
 from poma_assets.vocabulary import LAUNCHER_TAG
@@ -111,6 +112,7 @@ class Launcher:
     """Launches the stale steps of a study. Use :meth:`run` once."""
 
     def __init__(self, study: StudyResource, progress: Progress, *, jobs: int | None = None) -> None:
+        refuse_foreign_links(study.study.results_dir)
         self._study = study
         self._progress = progress
         self._jobs = jobs or os.cpu_count() or 1

@@ -55,7 +55,7 @@ def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
 def read_overrides(study: StudyResource) -> pd.DataFrame | None:
     """The signed decisions of ``qc_overrides.tsv``; None if there is no such file."""
     path = study.study.quality_overrides_path
-    return parse_overrides(read_text(path), source=str(path)) if path.is_file() else None
+    return parse_overrides(read_text(path), source=str(path)) if path.exists() else None
 
 
 def inclusion_of_samples(study: StudyResource) -> pd.DataFrame:

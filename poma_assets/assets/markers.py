@@ -16,6 +16,7 @@ from poma_assets.reports.figures import markdown_image, marker_panels_figure, ve
 from poma_assets.reports.palette import VERDICTS
 from poma_assets.resources import StudyResource
 from poma_assets.science.design import Design
+from poma_assets.science.markdown_text import markdown_text
 from poma_assets.science.markers.history import Judging, change_sentence, verdict_changes
 from poma_assets.science.markers.hypotheses import Hypotheses, combine, parse_hypotheses
 from poma_assets.science.markers.programmes import programme_scores, programme_summary
@@ -149,7 +150,7 @@ def _preview(frame: pd.DataFrame) -> dg.TableMetadataValue:
 
 
 def _list(frame: pd.DataFrame) -> str:
-    return "\n".join(f"- {sentence}" for sentence in frame["sentence"])
+    return "\n".join(f"- {markdown_text(str(sentence))}" for sentence in frame["sentence"])
 
 
 @pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["marker_verdicts"], code_version="2")
@@ -178,4 +179,7 @@ def verdict_history(context: dg.AssetExecutionContext, study: StudyResource) -> 
 
 def _changes_list(changes: pd.DataFrame) -> str:
     later = changes[changes["previous_verdict"].notna()]
-    return "\n".join(f"- {change_sentence(row)}" for row in later.to_dict("records")) or "no verdict changed"
+    return (
+        "\n".join(f"- {markdown_text(change_sentence(row))}" for row in later.to_dict("records"))
+        or "no verdict changed"
+    )

@@ -17,6 +17,7 @@ from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, stale
 from poma_assets.resources import StudyResource
 from poma_assets.run_steps import steps_of_run
 from poma_assets.storage.hashing import frame_digest
+from poma_assets.storage.results_folder import refuse_foreign_results
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
 from poma_assets.tools.command import CommandRecord
@@ -45,6 +46,8 @@ def pipeline_asset(
         def compute_if_stale(context: dg.AssetExecutionContext, study: StudyResource, **inputs: Any) -> Step:
             _BEGAN.set(time.monotonic())
             node, partition = _node(context), partition_of(context)
+            for part in ("files", "logs"):
+                refuse_foreign_results(study.study.results_dir, part, node.name)
             index = steps_of_run(context.run.run_id).around(node, partition, study)
             stale = stale_step(node, partition, study, index)
             remade = context.run.tags.get(REMADE_TAG, "").split(",")

@@ -76,7 +76,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "reference list": (INPUTS, ("poma reference list",)),
     "clean": (MACHINE, ("poma clean --dry-run", "poma clean --withdrawn", "poma clean --all-intermediate --yes")),
     "notify": (MACHINE, ("poma notify", "poma notify --test", "poma notify --test --json")),
-    "doctor": (MACHINE, ("poma doctor", "poma doctor --json")),
+    "doctor": (MACHINE, ("poma doctor", "poma doctor --study my_study", "poma doctor --json")),
     "completion": (
         MACHINE,
         (

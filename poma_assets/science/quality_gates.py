@@ -78,6 +78,7 @@ PROFILES: Final[Mapping[str, Mapping[str, tuple[str | None, str | None]]]] = {
 """What a profile changes in the table of thresholds: metric -> (warn, fail); None is no rule."""
 
 _NUMBER = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _COMPARISON = re.compile(rf"([<>])\s*{_NUMBER}")
 _RANGE = re.compile(rf"outside\s+{_NUMBER}\s*-\s*{_NUMBER}")
 
@@ -271,16 +272,19 @@ def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
         if row.cells["decision"] not in ("include", "exclude"):
             found = repr(row.cells["decision"])
             raise InputError("unknown decision", where=where + "decision", found=found, expected="include or exclude")
-        try:
-            date.fromisoformat(row.cells["date"])
-        except ValueError as problem:
+        if not _is_date(row.cells["date"]):
             found = repr(row.cells["date"])
-            raise InputError(
-                "the date cannot be read", where=where + "date", found=found, expected="YYYY-MM-DD"
-            ) from problem
+            raise InputError("the date cannot be read", where=where + "date", found=found, expected="YYYY-MM-DD")
     records = [{column: row.cells[column] for column in OVERRIDE_COLUMNS} for row in rows]
     frame = pd.DataFrame(records, columns=list(OVERRIDE_COLUMNS))
     return frame.assign(metric=frame["metric"].replace(IDENTITY_TABLE, IDENTITY_METRIC))
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _require_known_metric(metric: str, where: str) -> None:

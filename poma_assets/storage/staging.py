@@ -101,11 +101,13 @@ def replace_folder(source: Path, target: Path) -> None:
     """Rename the finished folder ``source`` to ``target``; an old one is moved aside first, then removed."""
     aside = source.with_name(source.name + ".old")
     try:
-        if target.exists():
+        if target.exists() or target.is_symlink():
             os.replace(target, aside)
         os.replace(source, target)
     except OSError as error:
         raise storage_error(error, target) from error
+    if aside.is_symlink():  # What it leads to is not ours.
+        aside.unlink()
     shutil.rmtree(aside, ignore_errors=True)
 
 
