@@ -18,7 +18,7 @@ from pathlib import Path
 
 from poma_assets.science.errors import StorageError
 
-_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR)
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -116,6 +116,12 @@ def storage_error(error: OSError, path: Path) -> StorageError:
             "the disk is full",
             where=str(path),
             fix="Make room on that disk and run again; the steps that finished are kept.",
+        )
+    if error.errno == errno.EIO:
+        return StorageError(
+            "the disk failed: it reports an input/output error",
+            where=str(path),
+            fix="Look after the disk or its connection, then run again; the steps that finished are kept.",
         )
     return StorageError(
         f"cannot be written: {error.strerror or error}",
