@@ -38,7 +38,7 @@ def work_folder(target: Path) -> Iterator[Path]:
     parent = target.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(parent / target.name)
+        remove_left_behind(parent / target.name)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{_host()}-{os.getpid()}-", dir=parent))
         folder.chmod(0o755)
     except OSError as error:
@@ -130,6 +130,14 @@ def storage_error(error: OSError, path: Path) -> StorageError:
     )
 
 
+def remove_left_behind(target: Path) -> None:
+    """Remove the work folders for ``target`` whose process on this machine is gone."""
+    pattern = _work_folder_name(re.escape(target.name))
+    for path in target.parent.iterdir():
+        if _is_abandoned(pattern.match(path.name)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def abandoned_folders(root: Path) -> Iterator[Path]:
     """Work folders anywhere below ``root`` whose process on this machine is gone; links are not followed.
 
@@ -155,13 +163,6 @@ def _work_folder_name(target: str) -> re.Pattern[str]:
 
 def _is_abandoned(work_folder_name: re.Match[str] | None) -> bool:
     return work_folder_name is not None and not _is_alive(int(work_folder_name.group(1)))
-
-
-def _remove_left_behind(target: Path) -> None:
-    pattern = _work_folder_name(re.escape(target.name))
-    for path in target.parent.iterdir():
-        if _is_abandoned(pattern.match(path.name)):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""The bench that faults are tried on: prepared studies, what a run makes of them undisturbed, a place for each fault."""
+"""The bench that faults are tried on: prepared studies, what an undisturbed run leaves, a place for each fault."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ class Bench:
         self.launches = Launches(self.environment, folder / "origin.log")
         self.neighbour: Snapshot = {}
         self._prepared: dict[str, Prepared] = {}
-        self._preparing = threading.Lock()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __enter__(self) -> Bench:
         return self
@@ -156,9 +157,7 @@ class Bench:
     @contextmanager
     def place(self, state: State, name: str, *, keep: bool = False) -> Iterator[Place]:
         """A new place with a copy of a state; removed at the end unless ``keep``."""
-        with self._preparing:
-            prepared = self.prepared(state)
-        place = self._place(name, prepared)
+        place = self._place(name, self.prepared(state))
         try:
             yield place
         finally:
@@ -168,40 +167,47 @@ class Bench:
                 shutil.rmtree(place.folder, ignore_errors=True)
 
     def prepared(self, state: State) -> Prepared:
-        """A state on disk; made, and run undisturbed, when first asked for."""
-        if state.name not in self._prepared:
-            source = self.folder / "states" / state.name.replace(" ", "_")
-            if source.exists():
-                shutil.rmtree(source)
-            state.write(source)
-            if state.change is not None:
-                self._run(Place(self, source.parent, Prepared(source, {}, [])), source)
-                state.change(source)
-            bare = Prepared(source, {}, [])
-            place = self._place(f"undisturbed-{state.name.replace(' ', '_')}", bare)
-            began = time.monotonic()
-            points = self._run(place, place.study)
-            seconds = time.monotonic() - began
-            self.neighbour = place._neighbour()
-            self._prepared[state.name] = Prepared(source, snapshot(place.study), points, seconds)
-            shutil.rmtree(place.folder)
-        return self._prepared[state.name]
+        """A state on disk, and what an undisturbed run makes of it; made when first asked for."""
+        with self._locks[state.name]:
+            if state.name not in self._prepared:
+                self._prepared[state.name] = self._prepare(state)
+            return self._prepared[state.name]
 
-    def _run(self, place: Place, study: Path) -> list[Point]:
-        within = study / "results"
-        control = None
-        if self.library is not None:
-            control = ControlFile(place.folder / "control", Plan(within, left_out=[within / "logs"]))
-        launch = self.launches.start(
-            ["run", "--study", str(study)],
-            folder=place.folder,
-            environment=place.environment,
-            output=place.folder / "output",
-            control=control.path if control else None,
-        )
+    def _prepare(self, state: State) -> Prepared:
+        source = self.folder / "states" / state.name.replace(" ", "_")
+        shutil.rmtree(source, ignore_errors=True)
+        if state.change is None:
+            state.write(source)
+        else:
+            copy_study(self._finished(state), source)
+            state.change(source)
+        place = self._place(f"undisturbed-{source.name}", Prepared(source, {}, []))
+        began = time.monotonic()
+        points = self._run(place)
+        seconds = time.monotonic() - began
+        self.neighbour = place._neighbour()
+        prepared = Prepared(source, snapshot(place.study), points, seconds)
+        shutil.rmtree(place.folder)
+        return prepared
+
+    def _finished(self, state: State) -> Path:
+        """The study of a state after a run, before anything of it was changed; one for all states of that study."""
+        name = f"finished-{state.write.__name__}"
+        with self._locks[name]:
+            folder = self.folder / "places" / name
+            if not (folder / "study" / "results" / "study.duckdb").exists():
+                written = self.folder / "states" / name
+                shutil.rmtree(written, ignore_errors=True)
+                state.write(written)
+                self._run(self._place(name, Prepared(written, {}, [])))
+            return folder / "study"
+
+    def _run(self, place: Place) -> list[Point]:
+        plan = place.plan() if self.library is not None else None
+        launch = place.start(plan=plan)
         if launch.wait(PATIENCE_S) != 0:
             raise RuntimeError(f"an undisturbed run failed: {launch.text()}")
-        return control.points() if control else []
+        return place.last_control.points() if plan else []
 
     def _place(self, name: str, prepared: Prepared) -> Place:
         folder = self.folder / "places" / name

@@ -66,9 +66,9 @@ def _kill_in_history(place: Place, draw: random.Random) -> Effect:
 
 def _kill_several(place: Place, draw: random.Random) -> Effect:
     place.bench.require_points()
-    details = []
+    details, points = [], place.prepared.points
     for _ in range(draw.randrange(2, 6)):
-        point = choose_point(place.prepared.points, draw)
+        point = choose_point(points[: len(points) // 4], draw)
         action = draw.choice((Action.KILL_SELF, Action.KILL_LAUNCHER, Action.TEAR))
         effect = _after(place, place.start(plan=place.plan(point.number, action=action)))
         details.append(f"{action.name} {effect.detail}")

@@ -10,14 +10,13 @@ from .fault import BROKEN_OFF, NOTHING_HAPPENED, REFUSED, SKIPPED, WENT_ON, Outc
 _WORDS = (BROKEN_OFF, REFUSED, WENT_ON, NOTHING_HAPPENED, SKIPPED)
 
 
-def markdown(outcomes: Sequence[Outcome], seconds: float) -> str:
+def markdown(outcomes: Sequence[Outcome]) -> str:
     """The table fault x count x outcome, then every finding."""
     lines = ["| fault | count | " + " | ".join(_WORDS) + " | nothing lost |", "|---|" + "---:|" * (len(_WORDS) + 2)]
     kinds = list(dict.fromkeys(outcome.kind for outcome in sorted(outcomes, key=lambda outcome: outcome.kind)))
     for kind in kinds:
         lines.append(_row(kind, [outcome for outcome in outcomes if outcome.kind == kind]))
     lines.append(_row("**all**", outcomes))
-    lines += ["", f"{len(outcomes)} faults in {seconds / 60:.0f} min."]
     for outcome in outcomes:
         if outcome.problems:
             lines += ["", f"- {outcome.kind}:{outcome.number} [{outcome.state}] {outcome.detail}"]

@@ -16,10 +16,11 @@ import duckdb
 from poma_assets.tools.bam import alignments_sha256
 
 Snapshot = dict[str, str]
-"""Name of a table or file -> digest of its content."""
+"""Name of a table -> its rows as text; name of a file -> digest of its content."""
 
 DATABASES = ("warehouse.duckdb", "study.duckdb")
 
+_TOLD = 300
 _OF_A_RUN = {"run_id", "wall_s", "cpu_s", "peak_memory_mib"}
 _NOT_COMPARED = (".dagster", "results/logs")
 """The history of runs and the logs: they tell of every attempt."""
@@ -39,6 +40,7 @@ _OF_AN_ATTEMPT = (
     ),
     (re.compile(rb"\d{4}-\d\d-\d\d([ T,]+\d\d:\d\d(:\d\d(\.\d+)?)?)?( UTC|Z|\+00:00)?|\d\d:\d\d:\d\d"), b"DATE"),
     (re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), b"RUN"),
+    (re.compile(rb'(<td class="mono">)[0-9a-f]{64}'), rb"\1HASH"),  # of another page, with its date
     (re.compile(rb"\.partial-\w+-\d+-\w+"), b".partial"),
     (re.compile(rb"(\w+ per hour \|)\s+[\d.]+"), rb"\1"),
 )
@@ -61,12 +63,19 @@ def snapshot(study: Path) -> Snapshot:
 
 
 def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """What of a study is not as in an undisturbed one, in words."""
+    """What of a study is not as in an undisturbed one, in words; of a table also the first row that differs."""
     said = [f"missing: {name}" for name in sorted(expected.keys() - found.keys())]
     said += [f"left over: {name}" for name in sorted(found.keys() - expected.keys())]
-    return said + [
-        f"other content: {name}" for name in sorted(expected) if found.get(name, expected[name]) != expected[name]
-    ]
+    changed = [name for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
+    return said + [f"other content: {name}{_first_difference(expected[name], found[name])}" for name in changed]
+
+
+def _first_difference(expected: str, found: str) -> str:
+    before, now = (text.splitlines() for text in (expected, found))
+    gone, new = ([row for row in rows if row not in others] for rows, others in ((before, now), (now, before)))
+    if not expected.startswith("("):
+        return ""
+    return f" ({len(before)} rows, {len(now)} found): {''.join(gone[:1])[:_TOLD]} became {''.join(new[:1])[:_TOLD]}"
 
 
 def inconsistencies(study: Path) -> list[str]:
@@ -112,16 +121,16 @@ def _tables(database: Path) -> Snapshot:
         for table, column, kind in connection.execute(sql).fetchall():
             columns.setdefault(table, []).append((column, kind))
         for table, declared in columns.items():
-            held[table] = _digest(connection, table, declared)
+            held[table] = _rows_of(connection, table, declared)
         comments = (
             "SELECT table_name, comment FROM duckdb_tables() "
             "UNION ALL SELECT view_name, sql FROM duckdb_views() WHERE NOT internal"
         )
-        held["comments and views"] = _rows_digest(connection.execute(f"{comments} ORDER BY ALL").fetchall())
+        held["comments and views"] = _text(connection.execute(f"{comments} ORDER BY ALL").fetchall())
     return held
 
 
-def _digest(connection: duckdb.DuckDBPyConnection, table: str, declared: Iterable[tuple[str, str]]) -> str:
+def _rows_of(connection: duckdb.DuckDBPyConnection, table: str, declared: Iterable[tuple[str, str]]) -> str:
     chosen = []
     for column, kind in declared:
         if kind.startswith(("TIMESTAMP", "DATE", "TIME")):
@@ -134,11 +143,11 @@ def _digest(connection: duckdb.DuckDBPyConnection, table: str, declared: Iterabl
             f"CASE WHEN {dated} THEN NULL ELSE {name} END" if "sha256" in name or "bytes" in name else name
             for name in chosen
         ]
-    return _rows_digest(connection.execute(f'SELECT {", ".join(chosen)} FROM "{table}" ORDER BY ALL').fetchall())
+    return _text(connection.execute(f'SELECT {", ".join(chosen)} FROM "{table}" ORDER BY ALL').fetchall())
 
 
-def _rows_digest(rows: Iterable[tuple[object, ...]]) -> str:
-    return hashlib.sha256("\n".join(map(repr, rows)).encode()).hexdigest()
+def _text(rows: Iterable[tuple[object, ...]]) -> str:
+    return "\n".join(map(repr, rows))
 
 
 def _file_digest(path: Path, study: Path) -> str:

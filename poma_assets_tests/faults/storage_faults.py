@@ -69,17 +69,13 @@ class _Trials:
         return launch, control
 
 
-def outcomes_at_every_call(
-    bench: Bench, operation: Operation, kinds: tuple[str, ...] = tuple(ACTIONS)
-) -> Iterator[Outcome]:
-    """Disturb an operation at each of its calls in turn, in each of these ways."""
+def outcomes_at_every_call(bench: Bench, operation: Operation, *, every: int = 1) -> Iterator[Outcome]:
+    """Disturb an operation at each of its calls in turn, or at every so many, in each way."""
     bench.require_points()
     trials = _Trials(bench, operation)
-    for kind in kinds:
-        action, argument = ACTIONS[kind]
-        for point in trials.points:
-            if action == Action.TEAR and point.call not in _WRITES:
-                continue
+    for kind, (action, argument) in ACTIONS.items():
+        chosen = [point for point in trials.points if action != Action.TEAR or point.call in _WRITES]
+        for point in chosen[::every]:
             began = time.monotonic()
             word, detail, problems = trials.try_out(point.number, action, argument)
             seconds = time.monotonic() - began

@@ -92,7 +92,7 @@ def _unchanged(study: Path) -> None:
 NEW = State("new", write_counts_study)
 OTHER_SETS = State("other gene sets", write_counts_study, lambda study: write_gene_sets(study, 12))
 CHANGED = State("other counts", write_counts_study, lambda study: write_counts(study, 2))
-MIXED = (OTHER_SETS, NEW, OTHER_SETS, CHANGED, OTHER_SETS)
+MIXED = (OTHER_SETS, OTHER_SETS, CHANGED, OTHER_SETS, OTHER_SETS, OTHER_SETS, NEW)
 """Mostly the one with the least to do: the same lines of code at a third of the cost."""
 DONE = State("done", write_counts_study, _unchanged)
 ONE_MORE_SAMPLE = State("one more sample", write_reads_study, add_last_sample, has_reads=True)
