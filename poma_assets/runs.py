@@ -61,7 +61,7 @@ def is_gone(name: str) -> bool:
 
 
 def _start_of(pid: int) -> str:
-    """When a process began: in ticks of this boot, where Linux tells; a time of day would move with a clock that jumps."""
+    """When a process began: in ticks of this boot, where Linux tells; a time of day moves with a clock that jumps."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except OSError:

@@ -146,6 +146,8 @@ def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     config = study.study.config
     truth = study.study.root / "truth" / "expected_verdicts.tsv"
     tables = _tables(study)
+    for name in ("steps", "artefacts"):  # a page does not tell of the one before it
+        tables[name] = tables[name][~tables[name]["asset"].isin(["study_report", "study_database"])]
     html = render_study_report(
         StudyReportInputs(
             study_name=config.name,
@@ -178,5 +180,5 @@ def _now() -> str:
 )
 def study_database(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """`study.duckdb`: a whole copy of the warehouse that people and notebooks may open freely, replaced at once."""
-    size = publish_study_database(study.warehouse, study.study.published_path)
+    size = publish_study_database(study.warehouse, study.study.published_path, asset="study_database")
     return finish(context, study, files={"database": study.study.published_path}, metadata={"bytes": size})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import sys
 import tempfile
 import time
@@ -74,7 +75,7 @@ Tell = Callable[[Outcome], None]
 
 
 def disturb_storage(bench: Bench, words: Sequence[str], tell: Tell, *, jobs: int, every: int) -> None:
-    """Disturb the operations of the storage whose names hold one of these words at each (``every`` 1) of their calls."""
+    """Disturb the operations of the storage whose names hold one of these words at every so many of their calls."""
     chosen = [operation for operation in OPERATIONS if any(word in operation.name for word in words)]
 
     def work(operation: Operation) -> None:
@@ -124,7 +125,10 @@ def _chosen(options: argparse.Namespace) -> list[tuple[Kind, int]]:
     if options.only:
         wanted = [text.rsplit(":", 1) for text in options.only]
         return [(kind, int(number)) for name, number in wanted for kind in KINDS if kind.name == name]
-    return numbers_of([kind for kind in KINDS if any(word in kind.name for word in options.kinds)], options.faults)
+    kinds = [kind for kind in KINDS if any(word in kind.name for word in options.kinds)]
+    chosen = numbers_of(kinds, options.faults)
+    random.Random(options.seed).shuffle(chosen)  # who breaks off has tried something of every kind
+    return chosen
 
 
 if __name__ == "__main__":

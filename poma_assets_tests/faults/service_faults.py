@@ -12,11 +12,13 @@ import psutil
 
 from .bench import PATIENCE_S, Place
 from .fault import BROKEN_OFF, NOTHING_HAPPENED, WENT_ON, Act, Effect, Kind
-from .launches import Launch, processes_of
+from .launches import Launch, processes_of, survivors
 from .studies import CHANGED, NEW
 
 _EARLIEST_S, _LATEST_S = 4.0, 40.0
 _END_S = 60.0
+_LEAVE_S = 150.0
+"""A run that is under way may come to its end."""
 
 
 def _kill_one(command: str, *, main_process: bool) -> Act:
@@ -28,7 +30,11 @@ def _kill_one(command: str, *, main_process: bool) -> Act:
         if main_process:
             service.kill()
             service.wait(_END_S)
-            return Effect(BROKEN_OFF, f"poma {command} itself")
+            left = survivors(place.folder, _LEAVE_S)
+            said = [f"it goes on without poma {command}: {_name(process)}" for process in left]
+            for process in left:
+                process.kill()
+            return Effect(BROKEN_OFF, f"poma {command} itself", said)
         others = [process for process in processes_of(place.folder) if process.pid != service.process]
         if not others:
             return _end(service, Effect(NOTHING_HAPPENED, "nothing was started yet"))

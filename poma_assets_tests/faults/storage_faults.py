@@ -43,14 +43,14 @@ class _Trials:
         """Disturb the operation at a call, let it act again, and compare: how it ended, where, and what is wrong."""
         self._renew()
         launch, control = self._start(Plan(self.place, number, action, argument))
-        status, problems = launch.wait(PATIENCE_S), []
+        status, where, problems = launch.wait(PATIENCE_S), control.happened, []
         if status > 0 and "poma_assets.science.errors." not in launch.text():
             problems.append(f"no plain message: {launch.text()[-600:]}")
         again, _ = self._start(Plan(self.place))
         if again.wait(PATIENCE_S) != 0:
             problems.append(f"the next time it failed: {again.text()[-600:]}")
         problems += differences(self._expected, snapshot(self.place))
-        return BROKEN_OFF if status else WENT_ON, control.happened, problems
+        return BROKEN_OFF if status else WENT_ON, where, problems
 
     def _renew(self) -> None:
         shutil.rmtree(self.place, ignore_errors=True)
