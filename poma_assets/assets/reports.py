@@ -128,6 +128,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
 @pipeline_asset(
     kinds={"html"},
     deps=[
+        "contrast_report",
         "contrast_sheet",
         "engine_agreement",
         "gene_set_enrichment",
@@ -138,6 +139,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         "sample_identity",
         "sample_quality",
         "sample_sheet",
+        "verdict_history",
     ],
     code_version="2",
 )
