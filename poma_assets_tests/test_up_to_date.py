@@ -80,3 +80,9 @@ def test_an_input_that_was_touched_while_it_may_have_been_read_forbids_the_stamp
         os.utime(study / untouched, (1, 1))
     assert not stamp(study, began_ns)  # by its change time: a copy may keep the time of modification
     assert not up_to_date.is_up_to_date(study / "results")
+
+
+def test_a_stamp_that_cannot_be_written_is_none(study: Path) -> None:
+    (study / "results" / ".up_to_date.json.new").mkdir()  # as good as a full disk: it cannot be opened for writing
+    assert not stamp(study)
+    assert not up_to_date.is_up_to_date(study / "results")

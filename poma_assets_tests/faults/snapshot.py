@@ -40,7 +40,11 @@ _OF_AN_ATTEMPT = (
     ),
     (re.compile(rb"\d{4}-\d\d-\d\d([ T,]+\d\d:\d\d(:\d\d(\.\d+)?)?)?( UTC|Z|\+00:00)?|\d\d:\d\d:\d\d"), b"DATE"),
     (re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), b"RUN"),
-    (re.compile(rb'(<td class="mono">)[0-9a-f]{64}'), rb"\1HASH"),  # of another page, with its date
+    # Size and hash of another page, with its date, or of a BAM file, with its header.
+    (
+        re.compile(rb'<td class="n" data-v="\d+">[^<]*</td>\s*<td class="mono">[0-9a-f]{64}'),
+        rb"SIZE AND HASH",
+    ),
     (re.compile(rb"\.partial-\w+-\d+-\w+"), b".partial"),
     (re.compile(rb"(\w+ per hour \|)\s+[\d.]+"), rb"\1"),
 )
@@ -168,7 +172,7 @@ def _file_digest(path: Path, study: Path) -> str:
 
 
 def _is_log_of_a_tool(path: Path) -> bool:
-    return path.name.endswith((".Log.out", ".Log.progress.out")) or "multiqc" in path.parts
+    return path.name.endswith((".Log.out", ".Log.progress.out", ".bam.bai")) or "multiqc" in path.parts
 
 
 def _fastqc_data(path: Path) -> bytes:
