@@ -127,6 +127,6 @@ def test_a_run_is_not_held_up_by_what_a_dead_run_waited_for_in_a_pool(home: Path
 
 def test_a_run_history_that_cannot_be_opened_is_said_in_plain_words(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path}")  # a folder
-    with pytest.raises(StorageError, match=r"run history cannot be read or written .*unable to open database file"):
-        with plain_history_errors(tmp_path), engine.connect():
-            pass
+    said = r"run history cannot be read or written .*unable to open database file"
+    with pytest.raises(StorageError, match=said), plain_history_errors(tmp_path), engine.connect():
+        pass
