@@ -40,6 +40,7 @@ _OF_AN_ATTEMPT = (
     ),
     (re.compile(rb"\d{4}-\d\d-\d\d([ T,]+\d\d:\d\d(:\d\d(\.\d+)?)?)?( UTC|Z|\+00:00)?|\d\d:\d\d:\d\d"), b"DATE"),
     (re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), b"RUN"),
+    (re.compile(rb"assets in \d+ runs?"), b"assets in RUNS"),
     # Size and hash of another page, with its date, or of a BAM file, with its header.
     (
         re.compile(rb'<td class="n" data-v="\d+">[^<]*</td>\s*<td class="mono">[0-9a-f]{64}'),
