@@ -22,7 +22,7 @@ from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
 from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.results_folder import refuse_foreign_links
-from poma_assets.storage.staging import make_folder
+from poma_assets.storage.staging import make_folder, plain_storage_errors
 from poma_assets.time_left import TimeLeft
 from poma_assets.vocabulary import LAUNCHER_TAG
 from poma_assets.worker_pool import KILLED, WorkerPool
@@ -163,7 +163,8 @@ class Launcher:
                 if is_whole:
                     self._stamp()
                 return self._summary
-            up_to_date.remove(study.study.results_dir)
+            with plain_storage_errors(study.study.results_dir):
+                up_to_date.remove(study.study.results_dir)
             try:
                 self._warm_up(stale)
                 self._execute(_Queue(list(phases_until(until))))

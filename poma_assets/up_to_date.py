@@ -45,7 +45,7 @@ def stamp(
 ) -> bool:
     """Say that everything is up to date; return whether it can be said.
 
-    It cannot where an input was touched since ``began_ns``, for it may have been read before that.
+    It cannot where an input was touched since ``began_ns``, for it may have been read before that, nor on a full disk.
 
     Parameters
     ----------
@@ -71,8 +71,11 @@ def stamp(
     where = {"results": os.path.abspath(results), "surroundings": _SURROUNDINGS}
     text = json.dumps({**where, "folders": listings, "files": files})
     new = results / f"{_STAMP}.new"
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, results / _STAMP)
+    try:
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, results / _STAMP)
+    except OSError:  # a full disk, say: then the next run plans, and finds nothing to do
+        return False
     return True
 
 

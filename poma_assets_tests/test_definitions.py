@@ -85,6 +85,7 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
     "study_report": (
         "reports",
         {
+            "contrast_report",
             "contrast_sheet",
             "engine_agreement",
             "gene_set_enrichment",
@@ -94,6 +95,7 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
             "sample_exploration",
             "sample_identity",
             "sample_quality",
+            "verdict_history",
             "sample_sheet",
         },
     ),

@@ -102,3 +102,9 @@ def test_only_a_run_of_the_whole_study_is_answered_by_the_stamp(
     stamp(study)
     found = finished_study([argument.replace("STUDY", str(study)) for argument in arguments])
     assert found == (study if is_seen_at_once else None)
+
+
+def test_a_stamp_that_cannot_be_written_is_none(study: Path) -> None:
+    (study / "results" / ".up_to_date.json.new").mkdir()  # as good as a full disk: it cannot be opened for writing
+    assert not stamp(study)
+    assert not up_to_date.is_up_to_date(study / "results")

@@ -155,6 +155,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
 @pipeline_asset(
     kinds={"html"},
     deps=[
+        "contrast_report",
         "contrast_sheet",
         "engine_agreement",
         "gene_set_enrichment",
@@ -165,6 +166,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         "sample_identity",
         "sample_quality",
         "sample_sheet",
+        "verdict_history",
     ],
     code_version="2",
 )
@@ -173,6 +175,8 @@ def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     config = study.study.config
     truth = study.study.root / "truth" / "expected_verdicts.tsv"
     tables = _tables(study)
+    for name in ("steps", "artefacts"):  # a page does not tell of the one before it
+        tables[name] = tables[name][~tables[name]["asset"].isin(["study_report", "study_database"])]
     html = render_study_report(
         StudyReportInputs(
             study_name=config.name,
@@ -211,5 +215,5 @@ def _now() -> str:
 )
 def study_database(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """`study.duckdb`: a whole copy of the warehouse that people and notebooks may open freely, replaced at once."""
-    size = publish_study_database(study.warehouse, study.study.published_path)
+    size = publish_study_database(study.warehouse, study.study.published_path, asset="study_database")
     return finish(context, study, files={"database": study.study.published_path}, metadata={"bytes": size})

@@ -136,12 +136,13 @@ def launch(
 ) -> Summary:
     """Launch the study's stale steps with a progress display that fits the output."""
     from poma_assets.cli.progress import LiveProgress, PlainProgress
+    from poma_assets.instance_storage import plain_history_errors
     from poma_assets.launcher import Launcher
 
     display = LiveProgress(err) if err.is_terminal else PlainProgress(err)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with display as progress:
+        with display as progress, plain_history_errors(resource.study.dagster_home):
             return Launcher(resource, progress, jobs=jobs or None).run(
                 samples=samples, leave_out=leave_out, until=until, htseq=htseq
             )

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 _END_WAIT_S = 10.0
 
+_ENDED_WITH_US = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, kept by exec
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Starts the service so that it is asked to end when this process is gone, however that ended (by kill -9, too)."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -86,7 +95,10 @@ def _run_service(argv: list[str], resource: StudyResource) -> int:
     """Run a service of Dagster until it ends or is interrupted, and end all that it started; exit status."""
     # Dagster starts the webserver, daemon and code servers in a session of their own: Ctrl-C reaches us only.
     process = subprocess.Popen(
-        argv, cwd=resource.study.root, env={**os.environ, "PYTHONWARNINGS": "ignore"}, start_new_session=True
+        [sys.executable, "-c", _ENDED_WITH_US, str(os.getpid()), *argv],
+        cwd=resource.study.root,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        start_new_session=True,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
