@@ -57,7 +57,7 @@ def poma_here(monkeypatch: pytest.MonkeyPatch) -> Poma:
                 patch.setenv(name, "")  # the command sets them; the end of this block puts back what was there
                 patch.delenv(name)
             for console in (context.out, context.err):
-                patch.setattr(console, "width", 200)
+                patch.setattr(console, "_width", 200)  # the property would stay fixed afterwards
             if cwd is not None:
                 patch.chdir(cwd)
             with redirect_stdout(texts["stdout"]), redirect_stderr(texts["stderr"]), pytest.raises(SystemExit) as ended:
@@ -116,3 +116,11 @@ def finished_study(tiny_study: Path, shared_folder: Path) -> Path:
             pytest.fail(f"the run failed:\n{result.stdout}\n{result.stderr}")
 
     return made_once(shared_folder / "finished_study", run)
+
+
+_LONG = ("test_live_daemon", "test_termination", "test_pipeline", "test_faults", "test_dagster_page", "test_cleaning")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that start whole programs and wait for them go first: short ones fill the gaps at the end."""
+    items.sort(key=lambda item: item.path.stem not in _LONG)

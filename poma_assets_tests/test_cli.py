@@ -65,7 +65,7 @@ def test_a_missing_fastq_is_named_with_its_line(study_copy):
 @pytest.mark.parametrize("name", ["../x", "a/b", "a b", "", "-x", "a\u202eb"])
 def test_a_sample_name_that_could_be_a_path_is_refused(study_copy, name):
     edit_sheet(study_copy, 0, "sample", name)
-    assert "line 2, column sample" in str(refusal(study_copy))
+    assert str(refusal(study_copy)).startswith("samples.tsv, line 2")
 
 
 def test_an_unknown_level_is_answered_with_the_levels_there_are(study_copy):

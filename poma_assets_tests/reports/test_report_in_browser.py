@@ -112,7 +112,7 @@ def test_the_table_is_downloaded_without_formulas(browser, study_page):
         assert float(hostile["p_value"]) == pytest.approx(1e-30, rel=2e-3)
         assert {row["class"] for row in table} == {"up"}
         cells = page.evaluate("['=1+1', '+a', '-a', '@a', '-1.5', -1.5, null, 'a,\"b'].map(Poma.csvCell)")
-        assert cells == ["'=1+1", "'+a", "'-a", "'@a", "-1.5", "-1.5", "", '"a,""b"']
+        assert cells == ["'=1+1", "'+a", "'-a", "'@a", "'-1.5", "-1.5", "", '"a,""b"']
 
 
 def test_a_verdict_explains_itself_on_hover_and_on_focus(browser, study_page):
