@@ -19,7 +19,7 @@ class RunTask:
     """One Dagster run: a job, its partition, and the assets of it that must run.
 
     ``launcher`` is the `this_process` of whoever launched it; ``threads`` what one program of it may use;
-    ``remade`` are assets whose dropped files are needed again.
+    ``remade`` are assets whose dropped files are needed again; ``attempt`` counts the machines that were lost with it.
     """
 
     run_id: str
@@ -29,6 +29,7 @@ class RunTask:
     launcher: str
     threads: int = 1
     remade: tuple[str, ...] = ()
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
