@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import redis
@@ -87,7 +87,7 @@ class CeleryPool:
         """Ask the workers to end what is under way, and wait a little for it."""
         if interrupt:
             for run_id in self._running:
-                self._with_patience(lambda run_id=run_id: self._notes.ask_to_stop(run_id))  # type: ignore[misc]
+                self.stop(run_id)
             deadline = time.monotonic() + _CLOSE_WAIT_S
             while self._running and self._lease_seen and time.monotonic() < deadline:
                 self.finished(0.5)
@@ -119,10 +119,10 @@ class CeleryPool:
             self._send(self._running[run_id])
         return []
 
-    def _with_patience(self, action: object) -> None:
+    def _with_patience(self, action: Callable[[], None]) -> None:
         while True:
             try:
-                action()  # type: ignore[operator]
+                action()
             except (redis.RedisError, OSError) as error:
                 self._unreachable(error)
             else:

@@ -131,8 +131,7 @@ def task_as_json(task: RunTask) -> dict[str, Any]:
 
 def task_from_json(values: Mapping[str, Any]) -> RunTask:
     """The inverse of :func:`task_as_json`."""
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return RunTask(**lists)
+    return RunTask(**{**values, "assets": tuple(values["assets"]), "remade": tuple(values["remade"])})
 
 
 def _outcome(values: dict[str, Any]) -> RunOutcome:

@@ -1,6 +1,6 @@
 """The worker's side of Celery: executes runs in warm worker processes, one for each run at a time.
 
-``celery -A poma_assets.clusters.celery_worker worker --pool threads -Q star,default``, or `poma worker`, which says the same.
+``celery -A poma_assets.clusters.celery_worker worker --pool threads -Q star,default``; `poma worker` says the same.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _lock = threading.Lock()
 _made = 0
 
 
-@app.task(name=TASK_NAME)
+@app.task(name=TASK_NAME)  # type: ignore[untyped-decorator]
 def execute_run(study_root: str, task: Mapping[str, Any], launcher: str) -> None:
     """Execute a run unless somebody else has taken it, and tell the launcher how it ended."""
     wanted = task_from_json(task)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+import duckdb
 
 from poma_assets.storage.connection import Connection, closed_file, is_in_memory, reading, writing
 from poma_assets.storage.database_schema import ensure_tables
@@ -40,6 +42,9 @@ class Database(Protocol):
 
     def seal(self, connection: Connection) -> None:
         """Take from a connection for queries what the declared tables do not need: other files, other databases."""
+
+    def require_reading(self, sql: str, statements: Sequence[duckdb.Statement]) -> None:
+        """Refuse what `seal` cannot keep from writing."""
 
     def change(self, describe: str, body: Change) -> None:
         """Do ``body`` in one transaction: all of it or nothing."""
@@ -103,6 +108,9 @@ class EmbeddedDatabase:
     def seal(self, connection: Connection) -> None:
         """Forbid everything outside the file."""
         connection.execute("SET enable_external_access = false")
+
+    def require_reading(self, sql: str, statements: Sequence[duckdb.Statement]) -> None:
+        """Refuse nothing: the connection can only read."""
 
     def change(self, describe: str, body: Change) -> None:
         """Do ``body`` in one transaction, alone."""

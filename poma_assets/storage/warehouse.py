@@ -302,6 +302,7 @@ class Warehouse:
                     found=f"{len(statements)} statements",
                     fix='For example "SHOW TABLES".',
                 )
+            self.database.require_reading(sql, [] if is_pivot else statements)
             return connection.execute(sql if is_pivot else statements[0], list(parameters)).df()
 
     @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from warehouse_helpers import EMBEDDED, LAKE, any_warehouse_in, assignment, counts, store, warehouse_in
+from warehouse_helpers import EMBEDDED, LAKE, any_warehouse_in, assignment, counts, store
 
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.hashing import file_sha256

@@ -62,7 +62,7 @@ def generation(sample: str, number: int, rows: int) -> dict[str, pd.DataFrame]:
 
 EMBEDDED, LAKE = "duckdb", "ducklake"
 CATALOGUE_VARIABLE = "POMA_TEST_CATALOGUE"
-"""Environment variable: a catalogue in PostgreSQL, such as ``ducklake:postgres:host=...``, instead of an SQLite file."""
+"""Environment variable: a catalogue in PostgreSQL (``ducklake:postgres:host=...``) instead of an SQLite file."""
 
 
 def lake_in(folder: Path, **options: Any) -> Warehouse:
