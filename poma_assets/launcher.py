@@ -5,7 +5,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 import dagster as dg
@@ -14,6 +13,7 @@ from dagster._core.utils import make_new_run_id
 
 from poma_assets import up_to_date
 from poma_assets.definitions import defs
+from poma_assets.genome_memory import index_bytes
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
 from poma_assets.phases import PHASES, READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
 from poma_assets.planning import AssetNode, StaleStep, StepIndex, stale_steps
@@ -31,7 +31,6 @@ _POLL_S = 0.2
 _LOOK_S = 1.0
 """How often the event log is asked for new steps and for runs that somebody ended in the UI."""
 
-_STAR_EXTRA_BYTES = 2 * 1024**3
 _MEMORY_SHARE = 0.85
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
 _ENDED_BY_USER = [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED]
@@ -343,9 +342,7 @@ class Launcher:
         """As many samples at once as genome indices fit into the memory that is free."""
         if self._pool.capacity is not None:
             return self._jobs  # whoever runs the queue or the cluster has set that
-        parameters = self._study.files("star_index").get("parameters")
-        needed = _STAR_EXTRA_BYTES + (_folder_bytes(parameters.parent) if parameters else 0)
-        return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // needed)
+        return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // index_bytes(self._study))
 
 
 def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:
@@ -387,7 +384,3 @@ def _tasks(phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:
 def _job_of(phase: Phase, assets: Iterable[str]) -> str:
     # In one run with the rest of the sample: what htseq reads may be dropped when the sample is done.
     return "count_sample_with_htseq" if "htseq_counts" in assets else phase.job_name
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -40,6 +41,16 @@ class RunOutcome:
     succeeded: bool
     failures: tuple[tuple[str, str], ...] = ()
     unchanged: int = 0
+
+
+def task_from_json(values: Mapping[str, Any]) -> RunTask:
+    """A task from what JSON makes of its fields (`dataclasses.asdict`)."""
+    return RunTask(**{**values, "assets": tuple(values["assets"]), "remade": tuple(values["remade"])})
+
+
+def outcome_from_json(values: Mapping[str, Any]) -> RunOutcome:
+    """An outcome from what JSON makes of its fields."""
+    return RunOutcome(**{**values, "failures": tuple((step, text) for step, text in values["failures"])})
 
 
 def this_process() -> str:

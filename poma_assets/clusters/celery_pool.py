@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import redis
@@ -16,7 +17,6 @@ from poma_assets.clusters.celery_queue import (
     broker_address,
     make_app,
     queue_of,
-    task_as_json,
 )
 from poma_assets.run_pool import lost
 from poma_assets.runs import RunOutcome, RunTask
@@ -95,7 +95,7 @@ class CeleryPool:
         self._app.close()
 
     def _send(self, task: RunTask) -> None:
-        arguments = {"study_root": str(self._study_root), "task": task_as_json(task), "launcher": self._launcher}
+        arguments = {"study_root": str(self._study_root), "task": asdict(task), "launcher": self._launcher}
         self._app.send_task(TASK_NAME, kwargs=arguments, queue=queue_of(task), ignore_result=True)
         self._notes.sent(task.run_id)
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import redis
 from celery import Celery
 
 from poma_assets.run_pool import needs_genome_index
-from poma_assets.runs import RunOutcome, RunTask
+from poma_assets.runs import RunOutcome, RunTask, outcome_from_json
 from poma_assets.science.errors import InputError
 
 BROKER_VARIABLE = "POMA_CELERY_BROKER"
@@ -121,21 +119,7 @@ class Notes:
         key = _key("outcomes", launcher)
         first = self._redis.blpop([key], timeout=max(0.01, timeout_s))
         texts = [] if first is None else [first[1], *(self._redis.lpop(key, 1000) or [])]
-        return [_outcome(json.loads(text)) for text in texts]
-
-
-def task_as_json(task: RunTask) -> dict[str, Any]:
-    """A task as JSON-able values."""
-    return asdict(task)
-
-
-def task_from_json(values: Mapping[str, Any]) -> RunTask:
-    """The inverse of :func:`task_as_json`."""
-    return RunTask(**{**values, "assets": tuple(values["assets"]), "remade": tuple(values["remade"])})
-
-
-def _outcome(values: dict[str, Any]) -> RunOutcome:
-    return RunOutcome(**{**values, "failures": tuple((step, text) for step, text in values["failures"])})
+        return [outcome_from_json(json.loads(text)) for text in texts]
 
 
 def _key(kind: str, name: str) -> str:

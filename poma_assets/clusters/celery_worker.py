@@ -24,12 +24,11 @@ from poma_assets.clusters.celery_queue import (
     Notes,
     broker_address,
     make_app,
-    task_from_json,
 )
 from poma_assets.config import Study, load_study
 from poma_assets.resources import THREADS_VARIABLE
 from poma_assets.run_pool import lost
-from poma_assets.runs import RunOutcome, RunTask
+from poma_assets.runs import RunOutcome, RunTask, task_from_json
 from poma_assets.science.errors import PomaError
 from poma_assets.worker_pool import WorkerPool
 
