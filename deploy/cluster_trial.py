@@ -10,11 +10,13 @@ and one for `default`; then two workers for both, of which one is killed (-9) wh
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from local_services import REPOSITORY, Host, Services, poma, what_is_missing
@@ -40,8 +42,6 @@ def contents(study: Path, environment: dict[str, str]) -> dict[str, TableContent
     )
     argv = [sys.executable, "-c", code, str(study), str(Path(__file__).parent)]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
-    import json
-
     return {name: TableContent(*values) for name, values in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
@@ -182,21 +182,26 @@ def with_a_killed_worker(
     require_no_secret(study, services)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_options(description: str | None, trial: Callable[[Path, argparse.Namespace], None]) -> None:
+    """Read the command line, and run a trial in its folder."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=["demo", "tiny"], default="demo")
     parser.add_argument("--folder", type=Path, help="a folder that is kept, and used again; default: a temporary one")
     parser.add_argument("--only", choices=["plain", "kill"], default="")
     options = parser.parse_args()
-    if missing := what_is_missing():
-        raise SystemExit("the trial cannot run here: " + ", ".join(missing))
     if options.folder:
         options.folder.mkdir(parents=True, exist_ok=True)
-        trial(options.folder.resolve(), options.size, options.only)
+        trial(options.folder.resolve(), options)
         return
     with tempfile.TemporaryDirectory(prefix="poma-cluster-") as folder:
         Path(folder).chmod(0o755)
-        trial(Path(folder), options.size, options.only)
+        trial(Path(folder), options)
+
+
+def main() -> None:
+    if missing := what_is_missing():
+        raise SystemExit("the trial cannot run here: " + ", ".join(missing))
+    parse_options(__doc__, lambda folder, options: trial(folder, options.size, options.only))
 
 
 if __name__ == "__main__":

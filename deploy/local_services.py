@@ -137,6 +137,10 @@ class Services:
         self.hosts.append(host)
         return host
 
+    def next_address(self, further: int = 0) -> str:
+        """The address that the next host will have, or one after it."""
+        return f"{PREFIX}.{10 + len(self.hosts) + 1 + further}"
+
     def environment(self, database: str = "postgres") -> dict[str, str]:
         """What launcher and workers have in their environment; secrets are nowhere else."""
         chosen = {name: value for name, value in os.environ.items() if not name.startswith(("POMA_", "DAGSTER_", "PG"))}
