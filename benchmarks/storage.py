@@ -3,9 +3,9 @@
     python benchmarks/storage.py [--on duckdb,ducklake] [--catalogue ducklake:postgres:...] [--small]
         [--processes 8] [--partitions 3] [--rows 60000] [--samples 1000] [--genes 60000] [--kills 100]
 
-Writes: processes that store partitions of gene counts at the same time; are all rows there, and how long? Matrix: counts
-of many samples, each stored as one partition, read as genes x samples. Kills: a process that stores one partition after
-another is killed (-9) at random moments; each time the stored partition must be whole and one of the last two.
+Writes: processes that store partitions of gene counts at the same time; are all rows there, and how long? Matrix:
+counts of many samples, each stored as one partition, read as genes x samples. Kills: a process that stores one
+partition after another is killed (-9) at random moments; the stored partition must be whole and one of the last two.
 Without `--catalogue` DuckLake's catalogue is an SQLite file (one machine); PostgreSQL's password is in PGPASSWORD.
 """
 
