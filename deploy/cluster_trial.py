@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,7 @@ def parse_options(description: str | None, trial: Callable[[Path, argparse.Names
     parser.add_argument("--folder", type=Path, help="a folder that is kept, and used again; default: a temporary one")
     parser.add_argument("--only", choices=["plain", "kill"], default="")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything is taken away then, too
     if options.folder:
         options.folder.mkdir(parents=True, exist_ok=True)
         trial(options.folder.resolve(), options)

@@ -27,6 +27,9 @@ from poma_assets.storage.table_copy import copy_table
 
 _Result = TypeVar("_Result")
 
+_KEPT = "7 days"
+"""How long DuckLake keeps the files of former states."""
+
 _CONFLICT = re.compile(r"conflict|serialize access|deadlock detected|database is locked|duplicate key", re.IGNORECASE)
 _LOST = re.compile(
     r"server closed the connection|connection (to server .*)?(failed|refused|reset|has been closed)|no connection to "
@@ -146,6 +149,7 @@ class LakeDatabase:
             for table in TABLES.values():
                 copy_table(connection, table, source=LAKE, target="copied")
             connection.commit()
+        self._again(self._tidy)
 
     def fill_from(self, file: Path) -> None:
         """Replace the rows of all tables by those of a DuckDB file, in one transaction."""
@@ -166,6 +170,13 @@ class LakeDatabase:
         if self._open is not None and self._open[0] == os.getpid():
             self._open[1].close()
         self._open = None
+
+    def _tidy(self) -> None:
+        """Delete Parquet files that no state of the last days needs, and those that killed writers left."""
+        old = f"older_than => now() - INTERVAL '{_KEPT}'"
+        with closing(self._cursor()) as connection:
+            for name in ("expire_snapshots", "cleanup_old_files", "delete_orphaned_files"):
+                connection.execute(f"CALL ducklake_{name}('{LAKE}', {old})").fetchall()
 
     def _again(self, attempt: Callable[[], _Result]) -> _Result:
         """Do something until neither another writer nor a lost connection is in the way, or the time is up."""

@@ -10,6 +10,7 @@ from poma_assets.science.errors import StorageError
 from poma_assets.storage import lake_database
 from poma_assets.storage.lake_catalogue import Catalogue
 from poma_assets.storage.lake_database import LakeDatabase
+from poma_assets.storage.publish import publish_study_database
 from poma_assets.storage.warehouse import Warehouse
 
 
@@ -97,3 +98,18 @@ def test_what_is_passing_and_what_is_not() -> None:
     assert lake_database._LOST.search("IO Error: Unable to connect to Postgres at ...: Connection refused")
     assert lake_database._CONFLICT.search("Transaction conflict - attempting to delete from table")
     assert not lake_database._LOST.search('Binder Error: Referenced column "x" not found')
+
+
+def test_files_of_former_states_are_deleted_when_they_are_old(
+    lake: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parquet_files() -> int:
+        return len(list((tmp_path / "results" / "lake").glob("*/main/gene_counts/*.parquet")))
+
+    store(lake, {"gene_counts": counts("S1", {f"g{i}": 2 for i in range(5000)})}, "S1")
+    publish_study_database(lake, tmp_path / "study.duckdb")
+    assert parquet_files() == 2
+    monkeypatch.setattr(lake_database, "_KEPT", "0 seconds")
+    publish_study_database(lake, tmp_path / "study.duckdb")
+    assert parquet_files() == 1
+    assert lake.read("gene_counts")["count"].tolist() == [2] * 5000
