@@ -18,9 +18,12 @@ from pathlib import Path
 import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SERVER, PREFIX = "10.77.0.1", "10.77.0"
-BRIDGE = "pomabr0"
-POSTGRES_PORT, REDIS_PORT = 5477, 6477
+TRIAL = int(os.environ.get("POMA_TRIAL_NUMBER", "77"))
+"""Two trials at the same time need different numbers (1 to 250)."""
+
+PREFIX = f"10.{TRIAL}.0"
+SERVER, BRIDGE = f"{PREFIX}.1", f"pomabr{TRIAL}"
+POSTGRES_PORT, REDIS_PORT = 5400 + TRIAL, 6400 + TRIAL
 STARTED_WITHIN_S = 120
 
 
@@ -53,7 +56,7 @@ class Host:
 
     def __init__(self, name: str, number: int) -> None:
         self.name, self.address = name, f"{PREFIX}.{10 + number}"
-        self.veth = f"pomav{number}"
+        self.veth = f"pomav{TRIAL}n{number}"
         self.process: subprocess.Popen[bytes] | None = None
         call("ip", "netns", "add", name)
         call("ip", "link", "add", self.veth, "type", "veth", "peer", "name", "eth0", "netns", name)
