@@ -36,7 +36,9 @@ def postgres_programs() -> Path | None:
 def what_is_missing() -> list[str]:
     """Reasons why a trial cannot run here."""
     missing = [] if os.geteuid() == 0 else ["namespaces need root"]
-    missing += [f"no {name}" for name in ("ip", "unshare", "runuser", "redis-server") if shutil.which(name) is None]
+    missing += [
+        f"no {name}" for name in ("ip", "nsenter", "unshare", "runuser", "redis-server") if shutil.which(name) is None
+    ]
     missing += [f"no {name}" for name in ("STAR", "fastqc", "featureCounts") if shutil.which(name) is None]
     if postgres_programs() is None:
         missing.append("no PostgreSQL server")
@@ -68,7 +70,8 @@ class Host:
 
     def start(self, argv: list[str], environment: dict[str, str], log: Path) -> None:
         """Start the one program of the host; when it ends, all that it started ends."""
-        namespaces = ["ip", "netns", "exec", self.name, "unshare", "--uts", "--pid", "--fork", "--mount-proc"]
+        # Not by `ip netns exec`, which hides /sys/fs/cgroup, that slurmd looks for.
+        namespaces = ["nsenter", f"--net=/run/netns/{self.name}", "unshare", "--uts", "--pid", "--fork", "--mount-proc"]
         script = f'hostname {self.name}; exec "$@"'
         with log.open("ab") as file:
             self.process = subprocess.Popen(

@@ -37,6 +37,14 @@ class Slurm:
         self.hosts: list[Host] = []
 
     def __enter__(self) -> Slurm:
+        try:
+            self._start_all()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start_all(self) -> None:
         self.folder.mkdir()
         self._start_munge()
         (self.folder / "slurm.conf").write_text(self._configuration())
@@ -53,7 +61,6 @@ class Slurm:
             if time.monotonic() > deadline:
                 raise SystemExit(f"the nodes did not come up: {states}")
             time.sleep(0.5)
-        return self
 
     def __exit__(self, *_: object) -> None:
         for host in self.hosts:
