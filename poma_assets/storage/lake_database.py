@@ -43,6 +43,14 @@ _REFUSED = re.compile(
 )
 
 
+_MOST_OPEN = 4
+_open: dict[tuple[Catalogue, Path], tuple[int, Connection, Path]] = {}
+"""The instances of DuckDB that lakes are attached to: process, connection, folder of the Parquet files.
+
+Every Dagster run makes its own `Warehouse`; attaching for each would cost more than its writes.
+"""
+
+
 class LakeDatabase:
     """A DuckLake with the tables of one study.
 
@@ -64,7 +72,6 @@ class LakeDatabase:
         self.timeout_s = timeout_s
         self.on_wait = on_wait
         self._data = folder
-        self._open: tuple[int, Connection] | None = None
 
     @property
     def place(self) -> str:
@@ -167,9 +174,9 @@ class LakeDatabase:
 
     def close(self) -> None:
         """Give the connections to the catalogue back."""
-        if self._open is not None and self._open[0] == os.getpid():
-            self._open[1].close()
-        self._open = None
+        process, connection, _ = _open.pop((self.catalogue, self.folder), (0, None, None))
+        if connection is not None and process == os.getpid():
+            connection.close()
 
     def _tidy(self) -> None:
         """Delete Parquet files that no state of the last days needs, and those that killed writers left."""
@@ -210,9 +217,14 @@ class LakeDatabase:
 
     def _cursor(self) -> Connection:
         """A connection of this process's own instance; made once, for attaching takes its time."""
-        if self._open is None or self._open[0] != os.getpid():
-            self._open = (os.getpid(), self._attach())
-        cursor = self._open[1].cursor()
+        key = (self.catalogue, self.folder)
+        process, connection, self._data = _open.get(key, (0, None, self._data))
+        if connection is None or process != os.getpid():
+            connection = self._attach()
+            if len(_open) >= _MOST_OPEN:
+                _open.pop(next(iter(_open)))
+            _open[key] = (os.getpid(), connection, self._data)
+        cursor = connection.cursor()
         cursor.execute(f"USE {LAKE}")
         return cursor
 
