@@ -40,7 +40,7 @@ def chromium() -> str | None:
 @contextmanager
 def browser_page(program: str) -> Iterator[ClientConnection]:
     """Start the browser and connect to its one page."""
-    with tempfile.TemporaryDirectory(prefix="chromium-") as profile:
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         argv = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
         argv += [f"--user-data-dir={profile}", "--no-first-run", "--window-size=1600,1000", "about:blank"]
         process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -4,9 +4,10 @@
 
 The studies are simulated at the level of tables (``large_study.py``) and made anew unless the folder has them. Every
 command is a fresh process, its start and imports included, and so is the tick, which is timed without them: the first
-one finds all samples new, the second none. The UI is dagster-webserver on loopback over the study (without daemon, so
-that no sensor starts runs); its pages are opened in a headless Chromium, and the GraphQL operations that took longest
-are printed. ``--profile`` writes a cProfile file of each command beside the study.
+one remembers nothing of earlier ones, the second does; both plan the whole study and find nothing to ask for.
+The UI is dagster-webserver on loopback over the study (without daemon, so that no sensor starts runs); its pages are
+opened in a headless Chromium, and the GraphQL operations that took longest are printed.
+``--profile`` writes a cProfile file of each command beside the study.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def time_commands(root: Path, env: dict[str, str], *, profile: bool) -> Iterator
     if profile:
         argv = [sys.executable, "-W", "ignore", "-m", "cProfile", "-o", str(root / "sensor.prof"), _script(root)]
     done = subprocess.run(argv, cwd=root, env=env, check=True, text=True, stdout=subprocess.PIPE)
-    for title, line in zip(("all samples new", "nothing new"), done.stdout.strip().splitlines(), strict=True):
+    for title, line in zip(("without a memory", "again"), done.stdout.strip().splitlines(), strict=True):
         wall_s, cpu_s, requests = json.loads(line)
         yield f"sensor tick, {title}", f"{wall_s:.1f}", f"{cpu_s:.1f}", f"{requests:,} run requests"
 

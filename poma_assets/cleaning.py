@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Literal
 
 import dagster as dg
-import psutil
 
 from poma_assets.file_policy import decision_on, recorded_files
 from poma_assets.jobs import COHORT_ASSETS, REFERENCE_ASSETS, REPORT_ASSETS
 from poma_assets.launcher import needed_nodes
 from poma_assets.planning import stale_steps
 from poma_assets.resources import StudyResource
+from poma_assets.runs import is_gone
 from poma_assets.science.errors import StorageError
 from poma_assets.science.retention import BAM_ROLES, needed_files
 from poma_assets.storage.artefacts import FileKey
 from poma_assets.storage.file_removal import bytes_in, is_own_file, remove_file, remove_folder
 from poma_assets.storage.lock import exclusive_lock
+from poma_assets.storage.results_folder import refuse_foreign_results
 from poma_assets.storage.shared_file import unused_files
 from poma_assets.storage.staging import abandoned_folders
-from poma_assets.vocabulary import CONTRAST_ASSETS, LAUNCHER_TAG, SAMPLE_ASSETS
+from poma_assets.vocabulary import CONTRAST_ASSETS, LAUNCHER_TAG, PROCESS_TAG, SAMPLE_ASSETS
 
 LEFT_BEHIND = "dropped before, left by a killed process"
 UNFINISHED = "unfinished work of processes that are gone"
@@ -78,7 +79,10 @@ def plan_cleaning(study: StudyResource, *, all_intermediate: bool = False, withd
     ------
     InputError
         If the configuration or a sheet is wrong: who is withdrawn cannot be known then.
+    StorageError
+        If the results are a link to something that is not ours.
     """
+    refuse_foreign_results(study.study.results_dir)
     gone = _withdrawn_partitions(study) if withdrawn else {}
     found = [*_recorded(study, all_intermediate), *_unfinished(study), *_old_logs(study), *_unused_fits(study)]
     found += _withdrawn_files(study, gone)
@@ -124,8 +128,8 @@ def _refuse_during_runs() -> None:
     with dg.DagsterInstance.get() as instance:
         runs = instance.get_runs(dg.RunsFilter(statuses=active))
     for run in runs:
-        launcher = run.tags.get(LAUNCHER_TAG)
-        if launcher is None or psutil.pid_exists(int(launcher)):
+        process = run.tags.get(LAUNCHER_TAG, run.tags.get(PROCESS_TAG))
+        if process is None or not is_gone(process):
             raise StorageError(
                 "a run of this study is under way",
                 found=f"run {run.run_id} of {run.job_name}",

@@ -14,6 +14,7 @@ from poma_assets.science.errors import ConfigError, ContrastError, InputError, S
 from poma_assets.science.sample_sheet import SampleSheet, parse_sample_sheet
 from poma_assets.science.tables import listing, near_miss
 from poma_assets.storage.lake_catalogue import Catalogue, parse_catalogue
+from poma_assets.storage.text_files import LARGEST_STUDY_FILE_BYTES, read_text
 from poma_assets.study_config import CONFIG_NAME, DEFAULT_SAMPLES, SHIPPED, StudyConfig, parse_config
 
 __all__ = [
@@ -232,29 +233,9 @@ def _no_study(root: Path) -> ConfigError:
 
 
 def _read_text(path: Path, source: str, what: str, error: type[InputError]) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as problem:
-        raise error(
-            f"{what} is missing",
-            where=source,
-            found=f"no file {path}",
-            fix=_missing_file_fix(path, path.name),
-        ) from problem
-    except OSError as problem:
-        raise error(f"{what} cannot be read: {problem.strerror}", where=source) from problem
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        spreadsheet = content.startswith(b"PK")
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise error(
-            f"{what} is {'a spreadsheet or zip file' if spreadsheet else 'not encoded as UTF-8'}",
-            where=f"{source}, line {line}",
-            found=f"byte 0x{content[problem.start]:02x}",
-            expected="plain text in UTF-8",
-            fix="Save it as CSV UTF-8 or tab-separated text (UTF-8)",
-        ) from problem
+    if not path.exists():
+        raise error(f"{what} is missing", where=source, found=f"no file {path}", fix=_missing_file_fix(path, path.name))
+    return read_text(path, source=source, what=what, error=error, max_bytes=LARGEST_STUDY_FILE_BYTES)
 
 
 def _missing_unit_files(study: Study, sheet: SampleSheet) -> Iterator[tuple[int, str, str]]:

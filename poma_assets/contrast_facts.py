@@ -12,7 +12,7 @@ def contrast_facts(study: StudyResource, contrast: Contrast, design: Design) -> 
     """Gather the facts of a contrast over its two arms; other samples in the model only share its dispersion."""
     samples = [*design.reference_samples, *design.target_samples]
     table = study.sheet.samples.set_index("sample_id").loc[samples]
-    modelled = study.sheet.design_table().loc[list(design.matrix.index)]
+    modelled = study.design_table.loc[list(design.matrix.index)]
     times = table["time_h"].astype(float)
     reference_times = set(times[list(design.reference_samples)].dropna())
     target_times = set(times[list(design.target_samples)].dropna())

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph, AssetNode
 
+from poma_assets.asset_tables import TABLES_OF
 from poma_assets.definitions import build_definitions
 from poma_assets.parameters import parameters_of
 from poma_assets.planning import partitions_of
@@ -16,32 +17,6 @@ from poma_assets.science.tables import near_miss
 from poma_assets.storage.published_views import VIEW_COMMENTS
 from poma_assets.storage.schema import TABLES
 from poma_assets.vocabulary import CONTRAST_ASSETS, GROUPS, SAMPLE_ASSETS
-
-TABLES_OF: Mapping[str, tuple[str, ...]] = {
-    "sample_sheet": ("samples", "sequencing_units"),
-    "contrast_sheet": ("contrasts", "design_findings"),
-    "gene_table": ("genes",),
-    "read_quality": ("read_quality",),
-    "trimmed_reads": ("trimming",),
-    "trimmed_read_quality": ("read_quality",),
-    "alignment_quality": ("alignment_quality", "strandedness"),
-    "gene_counts": ("gene_counts", "count_assignment"),
-    "htseq_counts": ("gene_counts", "count_assignment"),
-    "sample_quality": ("sample_quality",),
-    "count_matrix": ("count_matrix", "sample_inclusion"),
-    "normalised_expression": ("normalised_expression", "size_factors"),
-    "sample_exploration": ("sample_pca", "sample_distances", "sample_response", "sample_quality"),
-    "sample_identity": ("sample_identity",),
-    "design_fit": ("design_fit", "gene_dispersions"),
-    "de_results": ("de_results",),
-    "engine_agreement": ("engine_agreement",),
-    "over_representation": ("enrichment",),
-    "gene_set_enrichment": ("enrichment",),
-    "response_score": ("response_score", "programme_scores"),
-    "marker_verdicts": ("marker_verdicts",),
-    "verdict_history": ("verdict_history",),
-}
-"""Asset -> the tables that it stores rows in; `steps` and `artefacts` hold a row of every asset."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from poma_assets.science.errors import StorageError
+
 _BUSY_TIMEOUT_S = 60.0
 _MOST_ENGINES = 32
 _MAKE_VERSION_TABLE = "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
@@ -106,3 +108,22 @@ def _newest() -> str:
 def _engine(connection_string: str) -> Engine:
     # Without a pool no connection is kept: only the statements that were compiled.
     return create_engine(connection_string, poolclass=NullPool, connect_args={"timeout": _BUSY_TIMEOUT_S})
+
+
+@contextmanager
+def plain_history_errors(home: Path) -> Generator[None]:
+    """Say in plain words that the run history cannot be read or written, for example on a full disk.
+
+    Raises
+    ------
+    StorageError
+    """
+    try:
+        yield
+    except OperationalError as error:
+        raise StorageError(
+            "the run history cannot be read or written",
+            where=str(home),
+            found=str(error.orig),
+            fix="Is the disk full, or the folder read-only? Mend that and run again; the steps that finished are kept.",
+        ) from error

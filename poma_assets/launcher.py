@@ -22,7 +22,8 @@ from poma_assets.run_pool import KILLED, MOST_ATTEMPTS, RunPool
 from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
 from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
-from poma_assets.storage.staging import make_folder
+from poma_assets.storage.results_folder import refuse_foreign_links
+from poma_assets.storage.staging import make_folder, plain_storage_errors
 from poma_assets.time_left import TimeLeft
 from poma_assets.vocabulary import LAUNCHER_TAG
 from poma_assets.worker_pool import WorkerPool
@@ -91,9 +92,9 @@ class _Queue:
         self.phase_of[task.run_id], self.tasks[task.run_id] = phase, task
 
     def ready(self) -> Phase | None:
-        """A phase whose predecessors have all ended."""
+        """A phase that waits for nothing any more."""
         unfinished = {phase.title for phase in (*self.pending, *self.phase_of.values(), *(p for p, _ in self.waiting))}
-        return next((phase for phase in self.pending if unfinished.isdisjoint(phase.after)), None)
+        return next((p for p in self.pending if unfinished.isdisjoint((*p.after, *p.waits_for))), None)
 
     def drop(self, titles: Collection[str]) -> list[str]:
         """Give up phases; return the titles of those that had not begun."""
@@ -113,6 +114,7 @@ class Launcher:
     def __init__(
         self, study: StudyResource, progress: Progress, *, jobs: int | None = None, pool: RunPool | None = None
     ) -> None:
+        refuse_foreign_links(study.study.results_dir)
         self._study = study
         self._progress = progress
         root, log_dir = study.study.root, study.study.results_dir / "logs"
@@ -164,7 +166,8 @@ class Launcher:
                 if is_whole:
                     self._stamp()
                 return self._summary
-            up_to_date.remove(study.study.results_dir)
+            with plain_storage_errors(study.study.results_dir):
+                up_to_date.remove(study.study.results_dir)
             try:
                 self._warm_up(stale)
                 self._execute(_Queue(list(phases_until(until))))
@@ -247,11 +250,10 @@ class Launcher:
 
     def _give(self, phase: Phase, task: RunTask, queue: _Queue) -> None:
         """Give a task to a worker, with its share of the cores."""
-        at_once = min(self._jobs, len(queue.phase_of) + 1 + len(queue.waiting))
+        most = min(self._jobs, self._affordable) if phase.title == "samples" else self._jobs
+        at_once = min(most, len(queue.phase_of) + 1 + len(queue.waiting))
         self._pool.grow(at_once)
-        # The last one outlives those beside it: it is given the share of one of them as well.
-        sharing = at_once if queue.waiting else max(1, at_once - 1)
-        threaded = replace(task, threads=max(1, (os.cpu_count() or 1) // sharing))
+        threaded = replace(task, threads=share_of_cores(os.cpu_count() or 1, at_once, is_last=not queue.waiting))
         self._pool.submit(threaded)
         queue.submitted(phase, threaded)
         self._time_left.started(threaded)
@@ -343,6 +345,14 @@ class Launcher:
         if self._pool.capacity is not None:
             return self._jobs  # whoever runs the queue or the cluster has set that
         return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // index_bytes(self._study))
+
+
+def share_of_cores(cores: int, at_once: int, *, is_last: bool) -> int:
+    """Threads of one program of a task, where ``at_once`` tasks run beside each other.
+
+    The last task outlives those beside it: it is given the share of one of them as well.
+    """
+    return max(1, cores // (max(1, at_once - 1) if is_last else at_once))
 
 
 def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:

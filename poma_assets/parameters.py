@@ -101,7 +101,7 @@ def _outdated_samples(study: StudyResource, partition: str) -> Parameters:
 
 def _design_rows(study: StudyResource, contrast: str) -> Parameters:
     declared = study.contrasts[contrast]
-    rows = select_samples(declared, study.sheet.design_table())
+    rows = select_samples(declared, study.design_table)
     columns = [name for name in rows.columns if name not in ("rin", "a260_a280")]
     return {
         f"declaration of {contrast}": {k: v for k, v in vars(declared).items() if k != "line"},
@@ -126,6 +126,10 @@ def _star_sparse_d(study: StudyResource, partition: str) -> Parameters:
 
 def _sample_names(study: StudyResource, partition: str) -> Parameters:
     return {"sample names": list(study.sheet.samples["sample_id"])}
+
+
+def _declared_lines(study: StudyResource, partition: str) -> Parameters:
+    return {"cell_line of the samples": study.sheet.samples.set_index("sample_id")["cell_line"].map(str).to_dict()}
 
 
 def _gene_sets(study: StudyResource, partition: str) -> Parameters:
@@ -202,7 +206,12 @@ _READERS: Mapping[str, tuple[_Reader, ...]] = {
         _file("quality overrides", lambda study: study.study.quality_overrides_path),
         *_JUDGED_BY,
     ),
-    "multiqc_report": (_sample_names,),
+    "multiqc_report": (
+        _sample_names,
+        _declared_lines,
+        _configuration("name"),
+        _file("quality overrides", lambda study: study.study.quality_overrides_path),
+    ),
     "contrast_report": (_design_rows, _configuration("name", "thresholds", "vehicle")),
     "study_report": (
         _configuration("name", "thresholds"),

@@ -16,6 +16,7 @@ from poma_assets.vocabulary import ASSETS_BEFORE_ALIGNMENT, CONTRAST_ASSETS, REA
 class Phase:
     """One stage: a job, the assets of it that may run, and the stages that have ended before.
 
+    ``waits_for``: stages that have ended before, well or not: it makes the best of what they left.
     ``required``: without all of it, nothing after it can be right (of the others, one bad partition harms no other).
     """
 
@@ -23,14 +24,16 @@ class Phase:
     job_name: str
     assets: tuple[str, ...]
     after: tuple[str, ...] = ()
+    waits_for: tuple[str, ...] = ()
     required: bool = False
 
 
 PHASES = (
     Phase("reference", "prepare_reference", REFERENCE_ASSETS, required=True),
     Phase("samples", "process_sample", SAMPLE_ASSETS, after=("reference",)),
-    Phase("multiqc", "publish_reports", ("multiqc_report",), after=("samples",)),
     Phase("cohort", "analyse_cohort", COHORT_ASSETS, after=("samples",), required=True),
+    # It shows what the cohort says of the samples; where there is no cohort, it is needed to see why.
+    Phase("multiqc", "publish_reports", ("multiqc_report",), after=("samples",), waits_for=("cohort",)),
     Phase("contrasts", "analyse_contrast", CONTRAST_ASSETS, after=("cohort",)),
     Phase(
         "reports",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from poma_assets.file_policy import unapplied_policy
+from poma_assets.kept_content import FileRecord, why_not_as_made
 from poma_assets.parameters import parameters_of
 from poma_assets.remaking import remade_steps
 from poma_assets.resources import StudyResource
@@ -78,6 +79,8 @@ class StepIndex:
     inputs: dict[tuple[str, str], str] = field(default_factory=dict)
     files: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """Role -> stored path of the files that a step keeps."""
+    records: dict[str, FileRecord] = field(default_factory=dict)
+    """Stored path -> what its content was when its step was stored."""
     dropped: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """Roles of the files of a step that were dropped on purpose."""
 
@@ -92,20 +95,26 @@ class StepIndex:
             if values is not None
         }
         index = cls()
-        columns = ["asset", "partition", "fingerprint", "data_version", "run_id", "inputs"]
+        columns = ["asset", "partition", "fingerprint", "data_version", "run_id", "inputs", "finished_at"]
         steps = study.warehouse.read("steps", where, columns, ordered=False)
-        for asset, partition, fingerprint, version, run_id, inputs in steps.itertuples(index=False):
+        steps["finished_at"] = steps["finished_at"].astype("datetime64[ns]").astype("int64") / 1e9
+        stored_at_s: dict[tuple[str, str], float] = {}
+        for asset, partition, fingerprint, version, run_id, inputs, finished_at_s in steps.itertuples(index=False):
             key = (asset, partition)
             index.fingerprints[key], index.data_versions[key] = fingerprint, version
             index.run_ids[key], index.inputs[key] = run_id, inputs
-        columns = ["asset", "partition", "role", "path", "dropped_at"]
+            stored_at_s[key] = finished_at_s
+        columns = ["asset", "partition", "role", "path", "dropped_at", "bytes", "sha256"]
         artefacts = study.warehouse.read("artefacts", where, columns, ordered=False)
         artefacts["dropped_at"] = artefacts["dropped_at"].notna()
-        for asset, partition, role, path, is_dropped in artefacts.itertuples(index=False):
+        for asset, partition, role, path, is_dropped, size, sha256 in artefacts.itertuples(index=False):
+            key = (asset, partition)
             if is_dropped:
-                index.dropped.setdefault((asset, partition), set()).add(role)
-            else:
-                index.files.setdefault((asset, partition), {})[role] = path
+                index.dropped.setdefault(key, set()).add(role)
+                continue
+            index.files.setdefault(key, {})[role] = path
+            if key in stored_at_s:
+                index.records[path] = FileRecord(size, sha256, stored_at_s[key])
         return index
 
     @classmethod
@@ -232,8 +241,8 @@ def _reason(key: tuple[str, str], inputs: Mapping[str, Any], study: StudyResourc
     if index.fingerprints[key] != digest(inputs):
         return _difference(json.loads(index.inputs[key]), json.loads(json.dumps(inputs, default=str)))
     for path in index.files.get(key, {}).values():
-        if not (study.study.root / path).exists():
-            return f"its file {path} is gone"
+        if (reason := why_not_as_made(path, index.records.get(path), study)) is not None:
+            return reason
     return unapplied_policy(key[1], index.files, study) if key[0] == KEPT_FILES else None
 
 

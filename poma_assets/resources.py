@@ -62,6 +62,11 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return load_sample_sheet(self.study)
 
     @cached_property
+    def design_table(self) -> pd.DataFrame:
+        """Every metadata column of the sheet, as in `SampleSheet.design_table`; not to be changed in place."""
+        return self.sheet.design_table()
+
+    @cached_property
     def sample_rows(self) -> dict[str, dict[str, Any]]:
         """Each sample's row of the table ``samples``."""
         return {row["sample_id"]: row for row in _records(self.sheet.samples)}

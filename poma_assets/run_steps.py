@@ -54,6 +54,8 @@ class RunSteps:
             index.run_ids[key] = self.run_id
             index.inputs[key] = json.dumps(step.inputs, sort_keys=True, default=str)
             index.files[key] = files
+            for path in files.values():
+                index.records.pop(path, None)  # of another content now
             index.dropped.pop(key, None)
 
     def _of(self, partition: str, study: StudyResource) -> StepIndex:

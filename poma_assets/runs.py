@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -54,9 +56,9 @@ def outcome_from_json(values: Mapping[str, Any]) -> RunOutcome:
 
 
 def this_process() -> str:
-    """Name of this process that no later one on this machine has: host, process id and time of its start."""
-    process = psutil.Process()
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+    """Name of this process that no later one on this machine has: host, process id and start."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}:{pid}:{_start_of(pid)}"
 
 
 def is_gone(name: str) -> bool:
@@ -65,10 +67,20 @@ def is_gone(name: str) -> bool:
     if host != socket.gethostname():
         return False
     try:
-        process = psutil.Process(int(pid))
-        return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.2f}" != started
-    except psutil.NoSuchProcess:
+        return psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE or _start_of(int(pid)) != started
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return True
+
+
+def _start_of(pid: int) -> str:
+    """When a process began: in ticks of this boot, where Linux tells; a time of day moves with a clock that jumps."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except OSError:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    # The name of the program, in brackets, may hold blanks and brackets; the 22nd field is the start.
+    after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return f"{after_name[19].decode()}@{boot[:8]}"
 
 
 def plain_error(error: SerializableErrorInfo | None) -> str:

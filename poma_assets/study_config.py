@@ -251,7 +251,8 @@ def _refuse_repeated_keys(node: yaml.Node) -> None:
 def _plain_values(text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as problem:  # ValueError: an impossible date such as 2024-13-45
+    # ValueError: an impossible date such as 2024-13-45; the others: keys that are lists, and damaged binary values.
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as problem:
         raise ConfigError(
             f"a value cannot be read: {' '.join(str(problem).split())}",
             where=CONFIG_NAME,

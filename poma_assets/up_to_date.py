@@ -6,6 +6,7 @@ the standard library may be imported here, and the stamp may be deleted at any t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -44,7 +45,7 @@ def stamp(
 ) -> bool:
     """Say that everything is up to date; return whether it can be said.
 
-    It cannot where an input was touched since ``began_ns``, for it may have been read before that.
+    It cannot where an input was touched since ``began_ns``, for it may have been read before that, nor on a full disk.
 
     Parameters
     ----------
@@ -70,8 +71,11 @@ def stamp(
     where = {"results": os.path.abspath(results), "surroundings": _SURROUNDINGS}
     text = json.dumps({**where, "folders": listings, "files": files})
     new = results / f"{_STAMP}.new"
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, results / _STAMP)
+    try:
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, results / _STAMP)
+    except OSError:  # a full disk, say: then the next run plans, and finds nothing to do
+        return False
     return True
 
 
@@ -94,10 +98,11 @@ def _names(folder: str | Path) -> list[str]:
         return sorted(entry.name for entry in entries if not entry.is_dir())
 
 
-def _surroundings() -> dict[str, str]:
-    """What of the process may change what is made, besides files."""
+def _surroundings() -> str:
+    """What of the process may change what is made, besides files; a digest, for some of it is secret."""
     chosen = [name for name in os.environ if name in _VARIABLES or name.startswith(_OUR_VARIABLES)]
-    return {"python": sys.version, "prefix": sys.prefix, **{name: os.environ[name] for name in sorted(chosen)}}
+    values = {"python": sys.version, "prefix": sys.prefix, **{name: os.environ[name] for name in sorted(chosen)}}
+    return hashlib.sha256(json.dumps(values).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _installation() -> Iterator[str]:

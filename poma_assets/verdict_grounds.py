@@ -84,7 +84,7 @@ def _left_out(study: StudyResource, arms: Iterable[str]) -> dict[str, str]:
 
 def _sample_parts(study: StudyResource, arms: list[str]) -> dict[str, dict[str, str]]:
     counts = study.warehouse.read_matrix("count_matrix", value="count", where={"sample_id": arms})
-    sheet = study.sheet.design_table().drop(columns=["rin", "a260_a280"], errors="ignore")
+    sheet = study.design_table.drop(columns=["rin", "a260_a280"], errors="ignore")
     problems = _problems(study, arms)
     return {
         name: {

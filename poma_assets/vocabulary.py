@@ -29,16 +29,19 @@ WAREHOUSE_IO = "warehouse_io"
 STAR_POOL = "star"
 """Dagster concurrency pool of the steps that hold a genome index in memory."""
 
-LAUNCHER_TAG = "poma/launcher"
+_HIDDEN = ".dagster/poma_"
+"""Dagster's page does not list tags of this beginning beside every run."""
+
+LAUNCHER_TAG = f"{_HIDDEN}launcher"
 """Run tag: the process that launched the run, so that a killed launcher's runs can be closed."""
 
-PROCESS_TAG = "poma/process"
+PROCESS_TAG = f"{_HIDDEN}process"
 """Run tag: the process that an update lives in, so that a killed one does not seem to be at work for ever."""
 
-ONLY_STALE_TAG = "poma/only_stale"
+ONLY_STALE_TAG = f"{_HIDDEN}only_stale"
 """Run tag: steps of this run that turn out to be up to date are not computed again."""
 
-REMADE_TAG = "poma/remade"
+REMADE_TAG = f"{_HIDDEN}remade"
 """Run tag: assets, separated by commas, that are computed although they are up to date: their files were dropped."""
 
 UNCHANGED_KEY = "up to date"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+import secrets_of_a_run
 
+from poma_assets.cli import context
+from poma_assets.cli.main import _run as command_line_of_poma
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.simulated_study import TINY, write_simulated_study
 
@@ -19,7 +24,7 @@ os.environ.pop("COLUMNS", None)  # pytest-xdist sets it: tables would be cut as 
 Poma = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def run_poma(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_poma(*arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own, as a user does."""
     environment = {key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "POMA_STUDY")}
     return subprocess.run(
@@ -27,7 +32,7 @@ def run_poma(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**environment, "COLUMNS": "200"},
+        env={**environment, "COLUMNS": "200", **variables},
         check=False,
     )
 
@@ -36,6 +41,33 @@ def run_poma(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 def poma() -> Poma:
     """The command line."""
     return run_poma
+
+
+@pytest.fixture
+def poma_here(monkeypatch: pytest.MonkeyPatch) -> Poma:
+    """The command line in this process: the same answers and status, without three seconds of imports a call.
+
+    For commands that read, refuse or write files; what starts processes wants `poma`.
+    """
+
+    def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        texts = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+        with monkeypatch.context() as patch:
+            for name in ("DAGSTER_HOME", "POMA_STUDY", "TERMINAL_WIDTH"):
+                patch.setenv(name, "")  # the command sets them; the end of this block puts back what was there
+                patch.delenv(name)
+            for console in (context.out, context.err):
+                patch.setattr(console, "width", 200)
+            if cwd is not None:
+                patch.chdir(cwd)
+            with redirect_stdout(texts["stdout"]), redirect_stderr(texts["stderr"]), pytest.raises(SystemExit) as ended:
+                command_line_of_poma(list(arguments))
+        status = ended.value.code
+        return subprocess.CompletedProcess(
+            arguments, status if isinstance(status, int) else 0, *(text.getvalue() for text in texts.values())
+        )
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +103,15 @@ def study_copy(tiny_study: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_study(tiny_study: Path, shared_folder: Path) -> Path:
-    """The tiny study after a whole run; read only. Copy it before changing it."""
+    """The tiny study after a whole run with all secrets set; read only. Copy it before changing it."""
     os.environ["POMA_CACHE"] = str(shared_folder / "poma_cache")
 
     def run(study: Path) -> None:
         shutil.copytree(tiny_study, study)
-        result = run_poma("run", "--study", str(study))
+        with (study / "poma.yaml").open("a") as config:
+            config.write(secrets_of_a_run.NOTIFICATIONS)
+        result = run_poma("run", "--study", str(study), **secrets_of_a_run.ENVIRONMENT)
+        study.with_name(f"{study.name}.told").write_text(result.stdout + result.stderr)
         if result.returncode:
             pytest.fail(f"the run failed:\n{result.stdout}\n{result.stderr}")
 

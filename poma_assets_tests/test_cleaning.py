@@ -16,10 +16,12 @@ from poma_assets.cleaning import LEFT_BEHIND, OLD_LOGS, UNFINISHED, WITHDRAWN, c
 from poma_assets.launcher import needed_nodes
 from poma_assets.planning import stale_steps
 from poma_assets.resources import StudyResource
+from poma_assets.runs import this_process
 from poma_assets.science.errors import PomaError, WarehouseLockedError
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepOutput
+from poma_assets.vocabulary import LAUNCHER_TAG, PROCESS_TAG
 
 MERGED = {"raw_reads/S2/S2_raw_R1.fastq", "raw_reads/S2/S2_raw_R2.fastq"}
 TRIMMED = {f"trimmed_reads/{sample}/{sample}_trimmed_R{read}.fastq" for sample in ("S1", "S2") for read in (1, 2)}
@@ -295,6 +297,22 @@ def test_a_run_under_way_is_not_disturbed(tmp_path):
     assert found(study) == MERGED | TRIMMED
 
 
+@pytest.mark.parametrize("tag", [LAUNCHER_TAG, PROCESS_TAG])
+def test_only_a_run_whose_process_lives_is_under_way(tmp_path, tag):
+    study = study_in(tmp_path / "study")
+    plan = plan_cleaning(study)
+    run = dg.DagsterRun("process_sample", run_id="a" * 8, status=dg.DagsterRunStatus.STARTED)
+    host, pid, _ = this_process().rsplit(":", 2)
+    with dg.DagsterInstance.get() as instance:
+        instance.add_run(run)
+        instance.add_run_tags(run.run_id, {tag: this_process()})
+        with pytest.raises(PomaError, match="a run of this study is under way"):
+            clean(study, plan)
+        instance.add_run_tags(run.run_id, {tag: f"{host}:{pid}:0.00"})
+        clean(study, plan)
+    assert found(study) == set()
+
+
 def test_what_was_made_again_while_somebody_was_asked_stays(tmp_path):
     study = study_in(tmp_path / "study", "keep: counts")
     plan = plan_cleaning(study)
@@ -303,19 +321,19 @@ def test_what_was_made_again_while_somebody_was_asked_stays(tmp_path):
     assert study.files("alignments", "S1")["bam"].is_file()
 
 
-def test_the_command_shows_asks_and_removes(tmp_path, poma):
+def test_the_command_shows_asks_and_removes(tmp_path, poma_here):
     study = study_in(tmp_path / "study")
     root = str(study.study.root)
-    result = poma("clean", "--study", root, "--dry-run")
+    result = poma_here("clean", "--study", root, "--dry-run")
     assert result.returncode == 0, result.stderr
     assert "files that keep: bam does not keep" in result.stdout
     assert found(study) == MERGED | TRIMMED
-    result = poma("clean", "--study", root)
+    result = poma_here("clean", "--study", root)
     assert result.returncode == 2
     assert "--yes" in result.stderr
     assert found(study) == MERGED | TRIMMED
-    result = poma("clean", "--study", root, "--yes")
+    result = poma_here("clean", "--study", root, "--yes")
     assert result.returncode == 0, result.stderr
     assert "freed" in result.stdout
     assert found(study) == set()
-    assert "nothing to remove" in poma("clean", "--study", root).stdout
+    assert "nothing to remove" in poma_here("clean", "--study", root).stdout

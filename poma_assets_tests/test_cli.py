@@ -38,7 +38,7 @@ def test_a_sound_study_is_told_part_by_part(tiny_study):
     assert not any(line.severity == "error" for line in lines)
 
 
-def test_a_confounded_design_is_told_with_the_other_contrasts_and_stops_a_run(study_copy, poma):
+def test_a_confounded_design_is_told_with_the_other_contrasts_and_stops_a_run(study_copy, poma_here):
     sheet = pd.read_csv(study_copy / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
     sheet.assign(batch=sheet["treatment"].str[:2]).to_csv(study_copy / "samples.tsv", sep="\t", index=False)
     contrasts = pd.read_csv(study_copy / "contrasts.tsv", sep="\t", dtype=str, keep_default_na=False)
@@ -50,7 +50,7 @@ def test_a_confounded_design_is_told_with_the_other_contrasts_and_stops_a_run(st
     assert sum(line.text.startswith("contrast ") for line in check_study(study)) == 4
     with pytest.raises(PomaError, match=f"{name}.*the same split"):
         require_sound(study)
-    result = poma("check", "--study", str(study_copy))
+    result = poma_here("check", "--study", str(study_copy))
     assert (result.returncode, result.stdout.count("error ")) == (2, len(errors))
     assert CheckLine("error", errors[0]).text in result.stdout
 
@@ -103,10 +103,10 @@ def test_outside_a_study_the_way_in_is_told(poma, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_unknown_samples_and_phases_are_refused(poma, tiny_study):
-    result = poma("run", "--study", str(tiny_study), "--samples", "nobody")
+def test_unknown_samples_and_phases_are_refused(poma_here, tiny_study):
+    result = poma_here("run", "--study", str(tiny_study), "--samples", "nobody")
     assert (result.returncode, "unknown sample" in result.stderr) == (2, True)
-    result = poma("run", "--study", str(tiny_study), "--until", "never")
+    result = poma_here("run", "--study", str(tiny_study), "--until", "never")
     assert (result.returncode, "--until is unknown" in result.stderr) == (2, True)
 
 
@@ -125,70 +125,70 @@ def test_the_ui_tells_that_its_port_is_taken(poma, tiny_study):
     assert (result.returncode, "in use already" in result.stderr) == (2, True)
 
 
-def test_what_a_check_finds_is_told_to_programs(poma, tiny_study):
-    result = poma("check", "--study", str(tiny_study), "--json")
+def test_what_a_check_finds_is_told_to_programs(poma_here, tiny_study):
+    result = poma_here("check", "--study", str(tiny_study), "--json")
     lines = json.loads(result.stdout)
     assert result.returncode == 0
     assert {line["severity"] for line in lines} <= {"ok", "note", "warning"}
     assert any(line["text"].startswith("sample sheet: 8 samples") for line in lines)
 
 
-def test_init_writes_a_sheet_from_the_reads_found(poma, tiny_study, tmp_path):
+def test_init_writes_a_sheet_from_the_reads_found(poma_here, tiny_study, tmp_path):
     study = tmp_path / "own"
-    result = poma("init", str(study), "--reads", str(tiny_study / "reads"))
+    result = poma_here("init", str(study), "--reads", str(tiny_study / "reads"))
     assert result.returncode == 0, result.stderr
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str)
     assert len(sheet) == 8
     assert sheet["fastq_2"].str.endswith("_R2.fastq.gz").all()
     assert "FILL IN" in result.stdout
-    refused = poma("run", "--study", str(study))
+    refused = poma_here("run", "--study", str(study))
     assert (refused.returncode, "still to be filled in" in refused.stderr) == (2, True)
-    twice = poma("init", str(tmp_path / "other"), "--reads", "x", "--count-matrix", "y")
+    twice = poma_here("init", str(tmp_path / "other"), "--reads", "x", "--count-matrix", "y")
     assert (twice.returncode, "three ways" in twice.stderr) == (2, True)
-    again = poma("init", str(study), "--reads", str(tiny_study / "reads"))
+    again = poma_here("init", str(study), "--reads", str(tiny_study / "reads"))
     assert (again.returncode, "there is a study already" in again.stderr) == (2, True)
 
 
 @pytest.mark.tools
-def test_results_are_read_by_people_and_programs(poma, finished_study):
+def test_results_are_read_by_people_and_programs(poma_here, finished_study):
     study = ["--study", str(finished_study)]
-    verdicts = json.loads(poma("verdicts", *study, "--json").stdout)
+    verdicts = json.loads(poma_here("verdicts", *study, "--json").stdout)
     assert {row["contrast_id"] for row in verdicts} >= {"pom_in_sensitive", "pom_in_resistant"}
     assert all(row["sentence"] for row in verdicts)
-    table = poma("verdicts", *study, "--contrast", "pom_in_sensitive").stdout
+    table = poma_here("verdicts", *study, "--contrast", "pom_in_sensitive").stdout
     assert "IRF4" in table
     assert "pom_in_resistant" not in table
-    answer = poma("query", *study, "SELECT count(*) AS n FROM samples", "--csv")
+    answer = poma_here("query", *study, "SELECT count(*) AS n FROM samples", "--csv")
     assert answer.stdout == "n\n8\n"
-    status = json.loads(poma("status", *study, "--json").stdout)
+    status = json.loads(poma_here("status", *study, "--json").stdout)
     assert [row["included"] for row in status["samples"]] == ["yes"] * 8
-    assert json.loads(poma("report", *study, "--json").stdout)["study report"].endswith("study_report.html")
+    assert json.loads(poma_here("report", *study, "--json").stdout)["study report"].endswith("study_report.html")
 
 
 @pytest.mark.tools
-def test_results_are_exported_and_csv_runs_in_no_spreadsheet(poma, finished_study, tmp_path):
+def test_results_are_exported_and_csv_runs_in_no_spreadsheet(poma_here, finished_study, tmp_path):
     study = ["--study", str(finished_study)]
-    made = poma("export", *study, "--to", str(tmp_path / "out"), "--format", "csv", "--json")
+    made = poma_here("export", *study, "--to", str(tmp_path / "out"), "--format", "csv", "--json")
     assert json.loads(made.stdout)["files"]["samples.csv"] == 8
-    again = poma("export", *study, "--to", str(tmp_path / "out"), "--format", "csv")
+    again = poma_here("export", *study, "--to", str(tmp_path / "out"), "--format", "csv")
     assert (again.returncode, "--force" in again.stderr) == (2, True)
-    answer = poma("query", *study, "--csv", "SELECT '=1+1' AS a, -1.5 AS b, '-' AS c")
+    answer = poma_here("query", *study, "--csv", "SELECT '=1+1' AS a, -1.5 AS b, '-' AS c")
     assert answer.stdout == "a,b,c\n'=1+1,-1.5,-\n"
 
 
 @pytest.mark.tools
-def test_wrong_sql_is_answered_without_a_traceback(poma, finished_study):
-    result = poma("query", "--study", str(finished_study), "SELEC 1")
+def test_wrong_sql_is_answered_without_a_traceback(poma_here, finished_study):
+    result = poma_here("query", "--study", str(finished_study), "SELEC 1")
     assert result.returncode == 1
     assert "Parser Error" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 @pytest.mark.tools
-def test_a_query_cannot_write(poma, finished_study):
-    result = poma("query", "--study", str(finished_study), "DELETE FROM samples")
+def test_a_query_cannot_write(poma_here, finished_study):
+    result = poma_here("query", "--study", str(finished_study), "DELETE FROM samples")
     assert result.returncode != 0
-    rows = poma("query", "--study", str(finished_study), "SELECT count(*) AS n FROM samples", "--csv")
+    rows = poma_here("query", "--study", str(finished_study), "SELECT count(*) AS n FROM samples", "--csv")
     assert rows.stdout == "n\n8\n"
 
 
@@ -209,11 +209,11 @@ def test_the_views_answer_without_the_published_copy(finished_study):
 
 
 @pytest.mark.tools
-def test_another_counter_makes_the_gene_counts_stale(poma, finished_study, tmp_path):
+def test_another_counter_makes_the_gene_counts_stale(poma_here, finished_study, tmp_path):
     study = Path(shutil.copytree(finished_study, tmp_path / "study"))
     with (study / "poma.yaml").open("a") as config:
         config.write("counter: star\n")
-    stale = json.loads(poma("plan", "--study", str(study), "--json").stdout)
+    stale = json.loads(poma_here("plan", "--study", str(study), "--json").stdout)
     recounted = [step for step in stale if step["asset"] == "gene_counts"]
     assert len(recounted) == 8
     assert recounted[0]["reason"] == "counter in poma.yaml changed from featurecounts to star"

@@ -58,7 +58,17 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
     "verdict_history": ("markers", {"marker_verdicts"}),
     "multiqc_report": (
         "reports",
-        {"read_quality", "trimmed_reads", "trimmed_read_quality", "alignments", "gene_counts"},
+        {
+            "read_quality",
+            "trimmed_reads",
+            "trimmed_read_quality",
+            "alignments",
+            "alignment_quality",
+            "gene_counts",
+            "sample_quality",
+            "sample_exploration",
+            "sample_identity",
+        },
     ),
     "contrast_report": (
         "reports",
@@ -75,6 +85,7 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
     "study_report": (
         "reports",
         {
+            "contrast_report",
             "contrast_sheet",
             "engine_agreement",
             "gene_set_enrichment",
@@ -84,6 +95,7 @@ GRAPH: dict[str, tuple[str, set[str]]] = {
             "sample_exploration",
             "sample_identity",
             "sample_quality",
+            "verdict_history",
             "sample_sheet",
         },
     ),

@@ -7,8 +7,9 @@ import json
 import dagster as dg
 import pytest
 
+from poma_assets.asset_tables import TABLES_OF, preview_name
 from poma_assets.definitions import build_definitions
-from poma_assets.explanation import TABLES_OF, all_assets, explain_asset
+from poma_assets.explanation import all_assets, explain_asset
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import InputError
 from poma_assets.storage.schema import TABLES
@@ -64,16 +65,16 @@ def test_parameters_in_force_are_those_of_the_study(tiny_study):
     assert facts.partition == StudyResource(root=str(tiny_study)).sheet.samples["sample_id"][0]
 
 
-def test_people_and_programs_are_told_the_same(poma, tmp_path):
-    told = json.loads(poma("explain", "de_results", "--json", cwd=tmp_path).stdout)
+def test_people_and_programs_are_told_the_same(poma_here, tmp_path):
+    told = json.loads(poma_here("explain", "de_results", "--json", cwd=tmp_path).stdout)
     assert told["columns"]["de_results"][0]["name"] == "contrast_id"
     assert told["made_from"] == ["design_fit", "gene_table"]
-    printed = poma("explain", "de_results", cwd=tmp_path).stdout
+    printed = poma_here("explain", "de_results", cwd=tmp_path).stdout
     assert all(column.comment in printed for column in TABLES["de_results"].columns)
     assert "parameters" not in printed
-    view = json.loads(poma("explain", "v_verdicts", "--json", cwd=tmp_path).stdout)
+    view = json.loads(poma_here("explain", "v_verdicts", "--json", cwd=tmp_path).stdout)
     assert view["view"] == "v_verdicts"
-    unknown = poma("explain", "verdict", cwd=tmp_path)
+    unknown = poma_here("explain", "verdict", cwd=tmp_path)
     assert (unknown.returncode, "no asset or table" in unknown.stderr) == (2, True)
 
 
@@ -87,8 +88,7 @@ def test_the_tables_of_every_asset_are_those_that_its_runs_stored(finished_study
             for record in instance.fetch_materializations(dg.AssetKey(asset), limit=50).records:
                 metadata = record.asset_materialization.metadata
                 if UNCHANGED_KEY not in metadata:
-                    tables = metadata.get("tables")
-                    seen[asset] = tuple(sorted(str(tables.value).split(", "))) if tables else ()
+                    seen[asset] = tuple(sorted(table for table in TABLES if preview_name(table) in metadata))
     assert len(seen) > 25
     assert seen == {asset: tuple(sorted(TABLES_OF.get(asset, ()))) for asset in seen}
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy import create_engine
 
 from poma_assets.cli.context import _FORMER_DAGSTER_YAML, write_dagster_home
+from poma_assets.instance_storage import plain_history_errors
+from poma_assets.science.errors import StorageError
 
 
 @dg.asset
@@ -120,3 +123,10 @@ def test_a_run_is_not_held_up_by_what_a_dead_run_waited_for_in_a_pool(home: Path
         storage.claim_concurrency_slot("star", "run-that-was-killed", "alignments")
         job = dg.Definitions(assets=[pooled]).resolve_implicit_global_asset_job_def()
         assert job.execute_in_process(instance=instance).success
+
+
+def test_a_run_history_that_cannot_be_opened_is_said_in_plain_words(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}")  # a folder
+    said = r"run history cannot be read or written .*unable to open database file"
+    with pytest.raises(StorageError, match=said), plain_history_errors(tmp_path), engine.connect():
+        pass

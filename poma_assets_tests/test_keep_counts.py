@@ -21,7 +21,7 @@ def files_of(study: Path, asset: str, sample: str) -> set[str]:
     return {path.name.removeprefix(sample) for path in (study / "results" / "files" / asset / sample).iterdir()}
 
 
-def test_files_are_dropped_and_made_again_where_a_step_needs_them(finished_study, poma, tmp_path):
+def test_files_are_dropped_and_made_again_where_a_step_needs_them(finished_study, poma, tmp_path, poma_here):
     study = Path(shutil.copytree(finished_study, tmp_path / "study", symlinks=True))
     sample = "MM1S_POM_1"
     assert "_trimmed_R1.fastq.gz" not in files_of(study, "trimmed_reads", sample)  # keep: bam is the default
@@ -35,8 +35,8 @@ def test_files_are_dropped_and_made_again_where_a_step_needs_them(finished_study
     assert {path.name for path in (study / "reads").iterdir()} == {
         path.name for path in (finished_study / "reads").iterdir()
     }
-    assert json.loads(poma("plan", "--study", str(study), "--json").stdout) == []
-    status = json.loads(poma("status", "--study", str(study), "--json").stdout)
+    assert json.loads(poma_here("plan", "--study", str(study), "--json").stdout) == []
+    status = json.loads(poma_here("status", "--study", str(study), "--json").stdout)
     assert status["disk"]["trimmed reads"] < 100_000
     assert status["disk"]["merged reads"] == 0
 
@@ -50,5 +50,5 @@ def test_files_are_dropped_and_made_again_where_a_step_needs_them(finished_study
     after = dict(query(study, "SELECT asset, data_version FROM steps WHERE partition = 'MM1S_POM_1'"))
     assert {asset for asset in after if after[asset] != before.get(asset)} == {"htseq_counts"}
     assert ".bam" not in files_of(study, "alignments", sample)
-    plan = json.loads(poma("plan", "--study", str(study), "--json").stdout)
+    plan = json.loads(poma_here("plan", "--study", str(study), "--json").stdout)
     assert sample not in {step["partition"] for step in plan}

@@ -120,7 +120,7 @@ def test_a_study_is_kept_up_to_date_by_a_live_daemon(watched):
     expected = Counter({names[i]: 1 for i in rows}) + Counter(
         ["update_study", "prepare_reference", "analyse_cohort", "analyse_contrast", "publish_reports"]
     )
-    assert watched.finished_runs() == expected + Counter(["publish_reports"])  # MultiQC runs beside the cohort
+    assert watched.finished_runs() == expected + Counter(["publish_reports"])  # MultiQC runs beside the contrasts
     assert watched.counted() == {names[i] for i in rows[:-1]}
     assert len(watched.query("SELECT * FROM marker_verdicts")) > 0
 

@@ -101,14 +101,38 @@ def test_a_second_run_has_nothing_to_do(finished_study, poma):
     result = poma("run", "--study", str(finished_study))
     assert result.returncode == 0, result.stderr
     assert "nothing ran" in result.stdout
+    told = json.loads(poma("run", "--study", str(finished_study), "--json").stdout)
+    assert (told["succeeded"], told["runs"], told["steps"], told["failures"]) == (True, 0, 0, [])
+    assert Path(told["report"]).is_file()
 
 
-def test_a_changed_rin_touches_quality_but_not_alignment(finished_study, poma, tmp_path):
+def test_multiqc_shows_every_sample_by_its_name_with_gates_and_identity(finished_study):
+    folder = finished_study / "results" / "reports" / "multiqc" / "multiqc_report_data"
+    sheet = pd.read_csv(finished_study / "samples.tsv", sep="\t", dtype=str).set_index("sample")
+    shown = {name: pd.read_csv(folder / f"multiqc_{name}.txt", sep="\t", index_col="Sample") for name in MULTIQC_TABLES}
+    for name, table in shown.items():
+        files = {f"{sample} {read}" for sample in sheet.index for read in ("R1", "R2")}
+        assert set(table.index) == set(sheet.index) | (files if name == "general_stats" else set()), name
+    sql = "SELECT sample_id, value FROM sample_quality WHERE metric = 'uniquely_mapped_pct' ORDER BY sample_id"
+    measured = query_warehouse(finished_study, sql).set_index("sample_id")["value"]
+    found = shown["poma_gates_table"]["uniquely_mapped_pct"].sort_index()
+    assert found.to_dict() == pytest.approx(measured.to_dict())
+    assert set(shown["poma_strandedness_table"]["used"]) == {"reverse"}
+    declared = shown["poma_identity_table"]["declared"]
+    assert declared.to_dict() == sheet["cell_line"].to_dict()
+    overview = shown["general_stats"].loc[list(sheet.index)]
+    assert set(overview.filter(like="poma-identity").squeeze()) == set(shown["poma_identity_table"]["verdict"])
+
+
+MULTIQC_TABLES = ("general_stats", "poma_gates_table", "poma_strandedness_table", "poma_identity_table")
+
+
+def test_a_changed_rin_touches_quality_but_not_alignment(finished_study, poma_here, tmp_path):
     study = Path(shutil.copytree(finished_study, tmp_path / "study"))
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str, keep_default_na=False)
     sheet.loc[0, "rin"] = "8.1"
     sheet.to_csv(study / "samples.tsv", sep="\t", index=False)
-    result = poma("plan", "--study", str(study), "--json")
+    result = poma_here("plan", "--study", str(study), "--json")
     stale = {(step["asset"], step["partition"]): step["reason"] for step in json.loads(result.stdout)}
     sample = sheet.loc[0, "sample"]
     assert stale["sample_quality", sample] == f"rin of {sample} changed"
@@ -152,13 +176,13 @@ def steps_by_run(study: Path) -> dict[tuple[str, str], str]:
     return {(asset, partition): run for asset, partition, run in rows.itertuples(index=False)}
 
 
-def test_equal_reads_in_another_file_end_at_the_reads(finished_study, poma, tmp_path):
+def test_equal_reads_in_another_file_end_at_the_reads(finished_study, poma, tmp_path, poma_here):
     study = Path(shutil.copytree(finished_study, tmp_path / "study", symlinks=True))
     sheet = pd.read_csv(study / "samples.tsv", sep="\t", dtype=str)
     path = study / sheet.loc[0, "fastq_1"]
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=2))
     sample = sheet.loc[0, "sample"]
-    plan = json.loads(poma("plan", "--study", str(study), "--json").stdout)
+    plan = json.loads(poma_here("plan", "--study", str(study), "--json").stdout)
     reasons = {(step["asset"], step["partition"]): step["reason"] for step in plan}
     assert reasons["raw_reads", sample] == f"sequencing_units of {sample} changed: fastq_1 has new content"
     before = steps_by_run(study)
@@ -177,9 +201,16 @@ def test_a_truncated_fastq_stops_its_sample_only(tiny_study, poma, tmp_path):
     damaged = sheet.loc[0, "sample"]
     path = study / sheet.loc[0, "fastq_1"]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    result = poma("run", "--study", str(study), "--until", "verdicts")
+    result = poma("run", "--study", str(study), "--until", "verdicts", "--json")
     assert result.returncode == 1
     assert f"{path.name}: the gzip file is truncated" in result.stderr
+    told = json.loads(result.stdout)
+    (failure,) = told.pop("failures")
+    assert f"{path.name}: the gzip file is truncated" in failure.pop("message")
+    assert failure == {"sample": damaged, "contrast": None, "asset": "raw_reads", "log": None}
+    assert (told["succeeded"], told["not_reached"], told["report"]) == (False, [], None)
+    # And as many more runs as reads were prepared while the index was made.
+    assert told["runs"] >= 1 + len(sheet) + 1 + 4
     counted = query_warehouse(study, "SELECT DISTINCT sample_id FROM count_matrix")["sample_id"]
     assert set(counted) == set(sheet["sample"]) - {damaged}
     left_out = query_warehouse(study, "SELECT sample_id FROM sample_inclusion WHERE NOT included")

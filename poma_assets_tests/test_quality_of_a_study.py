@@ -104,7 +104,7 @@ def test_y_linked_genes_keep_a_sample_of_a_female_line_out(study):
     assert out.to_numpy().tolist() == [["F4", "y_linked_in_female_line 1 fails (present)"]]
 
 
-def test_a_sample_unlike_its_replicates_is_warned_of_and_stays(study, poma):
+def test_a_sample_unlike_its_replicates_is_warned_of_and_stays(study, poma_here):
     found = statuses(study, "replicate_spearman")
     assert {sample for sample, status in found.items() if status == "warn"} == {"P1", "P2", "P3"}
     alone_or_out = {"M1", "N1", "F4"}
@@ -115,7 +115,7 @@ def test_a_sample_unlike_its_replicates_is_warned_of_and_stays(study, poma):
     overview = query(study, "SELECT sample_id, quality_warnings FROM v_sample_overview").set_index("sample_id")
     assert overview.loc["P3", "quality_warnings"] == 1
     assert overview.loc["F1", "quality_warnings"] == 0
-    told = json.loads(poma("status", "--study", str(study), "--json").stdout)["samples"]
+    told = json.loads(poma_here("status", "--study", str(study), "--json").stdout)["samples"]
     assert {row["sample"] for row in told if row["quality"] == "warn"} == {"P1", "P2", "P3"}
     assert {row["sample"] for row in told if row["quality"] == "fail"} == {"F4"}
     html = (study / "results" / "reports" / "study" / "study_report.html").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from poma_assets import up_to_date
+from poma_assets.cli.main import finished_study
 
 
 @pytest.fixture
@@ -79,4 +80,31 @@ def test_an_input_that_was_touched_while_it_may_have_been_read_forbids_the_stamp
     for untouched in ("poma.yaml", "samples.tsv", "reads/S1.fastq"):
         os.utime(study / untouched, (1, 1))
     assert not stamp(study, began_ns)  # by its change time: a copy may keep the time of modification
+    assert not up_to_date.is_up_to_date(study / "results")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_seen_at_once"),
+    [
+        (["run", "--study", "STUDY"], True),
+        (["run", "--jobs", "4", "--study", "STUDY"], True),
+        (["run", "--study", "STUDY", "--jobs", "many"], False),
+        (["run", "--study", "STUDY", "--jobs"], False),
+        (["run", "--study", "STUDY", "--htseq"], False),
+        (["run", "--study", "STUDY", "--samples", "S1"], False),
+        (["plan", "--study", "STUDY"], False),
+        (["run", "--study", "STUDY/reads"], False),
+    ],
+)
+def test_only_a_run_of_the_whole_study_is_answered_by_the_stamp(
+    study: Path, arguments: list[str], is_seen_at_once: bool
+) -> None:
+    stamp(study)
+    found = finished_study([argument.replace("STUDY", str(study)) for argument in arguments])
+    assert found == (study if is_seen_at_once else None)
+
+
+def test_a_stamp_that_cannot_be_written_is_none(study: Path) -> None:
+    (study / "results" / ".up_to_date.json.new").mkdir()  # as good as a full disk: it cannot be opened for writing
+    assert not stamp(study)
     assert not up_to_date.is_up_to_date(study / "results")

@@ -9,6 +9,7 @@ from typing import Any
 
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import AccessionError, FastqError
+from poma_assets.science.secret_texts import without_secrets
 from poma_assets.science.tables import listing
 from poma_assets.tools.ena import are_there, ena_address, fetch_run, kept_runs, resolve_accession
 from poma_assets.tools.transfer_log import Tell
@@ -60,7 +61,7 @@ def describe_accessions(study: StudyResource) -> str | None:
         return f"accessions: the reads of all {len(named)} are in {study.study.display(downloads)}"
     here = f"; those of {len(named) - len(missing)} are there" if len(missing) < len(named) else ""
     return (
-        f"accessions: the reads of {len(missing)} will be fetched from {ena_address()} into "
+        f"accessions: the reads of {len(missing)} will be fetched from {without_secrets(ena_address())} into "
         f"{study.study.display(downloads)} ({listing(missing, 6)}){here}"
     )
 

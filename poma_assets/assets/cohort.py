@@ -10,7 +10,7 @@ from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.reports.figures import library_size_figure, markdown_image, pca_figure
 from poma_assets.resources import StudyResource
 from poma_assets.science.errors import CountsError, NotEnoughDataError
-from poma_assets.science.exploration import principal_components, sample_distances
+from poma_assets.science.exploration import components_or_reason, sample_distances
 from poma_assets.science.gene_agreement import compare_genes
 from poma_assets.science.markers.identity_table import identity_table
 from poma_assets.science.markers.replicates import replicate_spearman
@@ -55,10 +55,11 @@ def _sample_counts(study: StudyResource, included: list[str]) -> pd.DataFrame:
 def read_overrides(study: StudyResource) -> pd.DataFrame | None:
     """The signed decisions of ``qc_overrides.tsv``; None if there is no such file."""
     path = study.study.quality_overrides_path
-    return parse_overrides(read_text(path), source=str(path)) if path.is_file() else None
+    return parse_overrides(read_text(path), source=str(path)) if path.exists() else None
 
 
-def _inclusion(study: StudyResource) -> pd.DataFrame:
+def inclusion_of_samples(study: StudyResource) -> pd.DataFrame:
+    """Which samples enter the count matrix by the quality that is stored now, and why not: ``sample_inclusion``."""
     names = list(study.sheet.samples["sample_id"])
     quality = study.warehouse.read("sample_quality", {"sample_id": names})
     return decide_inclusion(quality, read_overrides(study), names)
@@ -67,7 +68,7 @@ def _inclusion(study: StudyResource) -> pd.DataFrame:
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["gene_counts", "htseq_counts", "sample_quality"])
 def count_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """Counts of the samples that passed the quality gates (genes x samples), and who stayed out and why."""
-    inclusion, given = _inclusion(study), read_given_matrix(study)
+    inclusion, given = inclusion_of_samples(study), read_given_matrix(study)
     included = list(inclusion.loc[inclusion["included"], "sample_id"])
     counts = _sample_counts(study, included) if given is None else given.counts[included]
     for note in given.notes if given is not None else ():
@@ -118,13 +119,15 @@ def normalised_expression(context: dg.AssetExecutionContext, study: StudyResourc
 
 @pipeline_asset(kinds={"python", "duckdb"}, deps=["normalised_expression"], code_version="2")
 def sample_exploration(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Principal components and distances on variance-stabilised values; likeness of replicates; drug response."""
+    """How samples look beside each other: principal components, distances, likeness of replicates, drug response."""
     log_values = log2_counts_per_million(read_counts(study))
     stabilised = study.warehouse.read_matrix("normalised_expression", value="vst", fill=float("nan"))
     values = log_values if stabilised.isna().to_numpy().any() else stabilised
-    pca = principal_components(values)
-    metadata: dict[str, object] = {}
-    if len(pca):
+    pca, why_none = components_or_reason(values)
+    metadata: dict[str, object] = {"principal components": why_none or f"{pca['component'].max()}"}
+    if why_none:
+        context.log.warning(why_none)
+    else:
         figure = pca_figure(pca, study.sheet.samples)
         metadata["samples in the plane"] = dg.MetadataValue.md(markdown_image(figure, "principal components"))
     response = _sample_response(study, log_values)

@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
+from poma_assets.asset_tables import preview_name, table_preview
 from poma_assets.assets.cohort import read_counts
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
@@ -26,13 +27,14 @@ from poma_assets.storage.shared_file import drop_unused, link_or_copy, shared_fi
 from poma_assets.storage.staging import staged_directory
 
 _FIT = "deseq2_fit.npz"
+_PREVIEW_COLUMNS = ("gene_name", "log2_fold_change", "standard_error", "p_value", "p_adjusted", "base_mean")
 
 
 def contrast_samples(study: StudyResource, contrast: Contrast) -> pd.DataFrame:
     """Design table of a contrast's samples, without those that the quality gates kept out."""
     inclusion = study.warehouse.read("sample_inclusion")
     out = set(inclusion.loc[~inclusion["included"].astype(bool), "sample_id"])
-    table = study.sheet.design_table()
+    table = study.design_table
     return select_samples(contrast, table.loc[~table.index.isin(out)])
 
 
@@ -79,7 +81,7 @@ def _fit_file(study: StudyResource, design: Design, counts: pd.DataFrame, code_v
 
 @pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "duckdb"}, deps=["count_matrix"], code_version="2")
 def design_fit(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """The contrast's design, and the DESeq2 model fitted to it: once for all contrasts that share the design."""
+    """The contrast's design (which sample stands on which side) with DESeq2's model, fitted once for each design."""
     design = contrast_design(study, context.partition_key)
     for warning in design.warnings:
         context.log.warning(warning)
@@ -139,7 +141,10 @@ def _deseq2_results(
 
 @pipeline_asset(partitions_def=CONTRASTS, kinds={"pydeseq2", "python", "duckdb"}, deps=["gene_table"], code_version="2")
 def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_fit: Files) -> Step:
-    """Differential expression by the DESeq2 model and, beside it, by edgeR's quasi-likelihood model."""
+    """Which genes differ, by how much and how surely: by DESeq2's model and, beside it, edgeR's.
+
+    Positive log2 fold change is higher in the target of the contrast.
+    """
     contrast, config = context.partition_key, study.study.config
     design = contrast_design(study, contrast)
     counts, names = _contrast_counts(study, design), gene_names(study)
@@ -159,6 +164,9 @@ def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_f
         metadata={
             **_significant(results, config.thresholds.fdr, config.thresholds.log2_fold_change),
             "volcano": dg.MetadataValue.md(markdown_image(figure, f"volcano plot of {contrast}")),
+            preview_name("de_results"): table_preview(
+                "de_results", frames[0].sort_values("p_value"), columns=_PREVIEW_COLUMNS
+            ),
         },
     )
 
@@ -166,7 +174,7 @@ def de_results(context: dg.AssetExecutionContext, study: StudyResource, design_f
 def _significant(results: pd.DataFrame, fdr: float, log2_fold_change: float) -> dict[str, int]:
     significant = (results["p_adjusted"] < fdr) & (results["log2_fold_change"].abs() > log2_fold_change)
     counts = results.assign(significant=significant).groupby("engine")["significant"].sum()
-    return {f"genes by {engine}": int(count) for engine, count in counts.items()}
+    return {f"significant genes by {engine}": int(count) for engine, count in counts.items()}
 
 
 def contrast_results(study: StudyResource, contrast: str, engine: str) -> pd.DataFrame:

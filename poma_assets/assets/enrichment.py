@@ -87,7 +87,7 @@ def _finish(
     partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results", "gene_table"], code_version="2"
 )
 def over_representation(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Gene sets over-represented among the genes up, down, and both; the background is the tested genes."""
+    """Gene sets with more changed genes (up, down, both) than by chance; the background is the tested genes."""
     config = study.study.config
     ranked = rank_genes(contrast_results(study, context.partition_key, "deseq2"))
     genes = ranked.table.loc[ranked.table["p_adjusted"] < config.thresholds.fdr]
@@ -109,7 +109,7 @@ def over_representation(context: dg.AssetExecutionContext, study: StudyResource)
     partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["de_results", "gene_table"], code_version="2"
 )
 def gene_set_enrichment(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Gene set enrichment analysis over all tested genes, ranked by the Wald statistic."""
+    """Gene sets whose genes gather at one end of all tested genes, ranked by the Wald statistic (GSEA)."""
     config = study.study.config
     ranking = rank_genes(contrast_results(study, context.partition_key, "deseq2"))
     if has_no_direction(ranking.table):

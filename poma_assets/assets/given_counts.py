@@ -11,7 +11,7 @@ from poma_assets.science.count_validation import align_samples
 from poma_assets.science.gene_agreement import compare_genes
 from poma_assets.science.gene_ids import strip_version
 from poma_assets.storage.package_data import read_gene_ids
-from poma_assets.storage.text_files import read_text
+from poma_assets.storage.text_files import read_counts_text
 
 _UNKNOWN = ("biotype", "chromosome", "start_bp", "end_bp", "strand", "length_bp")
 
@@ -31,7 +31,9 @@ def read_given_sample(study: StudyResource, path: Path) -> SampleCounts:
     CountsError
         If the file is no count table of one sample.
     """
-    return parse_sample_counts(read_text(path), source=str(path), round_fractional=study.study.config.round_counts)
+    return parse_sample_counts(
+        read_counts_text(path), source=str(path), round_fractional=study.study.config.round_counts
+    )
 
 
 def examine_given_samples(study: StudyResource) -> list[str]:
@@ -63,15 +65,15 @@ def read_given_matrix(study: StudyResource) -> CountMatrix | None:
     if path is None:
         return None
     modified_ns = path.stat().st_mtime_ns if path.is_file() else 0
-    matrix = _parse(path, modified_ns, study.study.config.round_counts)
-    aligned = align_samples(matrix.counts, list(study.sheet.samples["sample_id"]), source=str(path))
-    return CountMatrix(aligned.counts, matrix.gene_names, (*matrix.notes, *aligned.notes))
+    return _aligned_matrix(path, modified_ns, study.study.config.round_counts, tuple(study.sheet.samples["sample_id"]))
 
 
 @lru_cache(maxsize=1)
-def _parse(path: Path, modified_ns: int, round_fractional: bool) -> CountMatrix:
+def _aligned_matrix(path: Path, modified_ns: int, round_fractional: bool, samples: tuple[str, ...]) -> CountMatrix:
     """Read the matrix once in a process: the quality of every sample looks at its column."""
-    return parse_count_table(read_text(path), source=str(path), round_fractional=round_fractional)
+    matrix = parse_count_table(read_counts_text(path), source=str(path), round_fractional=round_fractional)
+    aligned = align_samples(matrix.counts, list(samples), source=str(path))
+    return CountMatrix(aligned.counts, matrix.gene_names, (*matrix.notes, *aligned.notes))
 
 
 def given_genes(study: StudyResource) -> pd.DataFrame:

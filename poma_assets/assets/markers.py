@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pandas as pd
 
+from poma_assets.asset_tables import preview_name, table_preview
 from poma_assets.assets.cohort import read_counts, read_overrides
 from poma_assets.assets.differential_expression import contrast_design, contrast_results
 from poma_assets.assets.marker_tables import shipped_markers
@@ -12,8 +13,10 @@ from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.contrast_facts import contrast_facts
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.figures import markdown_image, marker_panels_figure, verdict_effects_figure
+from poma_assets.reports.palette import VERDICTS
 from poma_assets.resources import StudyResource
 from poma_assets.science.design import Design
+from poma_assets.science.markdown_text import markdown_text
 from poma_assets.science.markers.history import Judging, change_sentence, verdict_changes
 from poma_assets.science.markers.hypotheses import Hypotheses, combine, parse_hypotheses
 from poma_assets.science.markers.programmes import programme_scores, programme_summary
@@ -25,6 +28,11 @@ from poma_assets.storage.package_data import data_file
 from poma_assets.storage.text_files import read_text
 from poma_assets.study_config import SHIPPED
 from poma_assets.verdict_grounds import declared_hypotheses, verdict_grounds
+
+_PREVIEW_COLUMNS = (
+    *("gene_symbol", "verdict", "sub_verdict", "expected_direction", "log2_fold_change"),
+    *("ci_low", "ci_high", "edger_log2_fold_change"),
+)
 
 
 def read_hypotheses(study: StudyResource) -> Hypotheses:
@@ -42,7 +50,10 @@ def read_hypotheses(study: StudyResource) -> Hypotheses:
     partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["count_matrix", "de_results"], code_version="2"
 )
 def response_score(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """Is the drug's programme seen at all, the judged gene left out; and which programmes moved beside the markers."""
+    """Did the cells answer the drug at all: a score over genes known to respond, the judged gene left out.
+
+    Beside it: which programmes of the whole population, such as proliferation, moved.
+    """
     contrast = context.partition_key
     design, results = contrast_design(study, contrast), contrast_results(study, contrast, "deseq2")
     times = contrast_facts(study, study.contrasts[contrast], design).time_h
@@ -113,6 +124,7 @@ def marker_verdicts(context: dg.AssetExecutionContext, study: StudyResource) -> 
             "effects": dg.MetadataValue.md(figure),
             "replicates and effects": dg.MetadataValue.md(_panels(study, design, frame, counts)),
             "sentences": dg.MetadataValue.md(_list(frame)),
+            preview_name("marker_verdicts"): _preview(frame),
         },
     )
 
@@ -131,8 +143,14 @@ def _panels(study: StudyResource, design: Design, frame: pd.DataFrame, counts: p
     return markdown_image(figure, f"replicates and effects of the markers in {design.contrast_id}")
 
 
+def _preview(frame: pd.DataFrame) -> dg.TableMetadataValue:
+    """The verdicts, decided ones first."""
+    ranked = frame.sort_values("verdict", key=lambda names: names.map(list(VERDICTS).index), kind="stable")
+    return table_preview("marker_verdicts", ranked, columns=_PREVIEW_COLUMNS, rows=20)
+
+
 def _list(frame: pd.DataFrame) -> str:
-    return "\n".join(f"- {sentence}" for sentence in frame["sentence"])
+    return "\n".join(f"- {markdown_text(str(sentence))}" for sentence in frame["sentence"])
 
 
 @pipeline_asset(partitions_def=CONTRASTS, kinds={"python", "duckdb"}, deps=["marker_verdicts"], code_version="2")
@@ -161,4 +179,7 @@ def verdict_history(context: dg.AssetExecutionContext, study: StudyResource) -> 
 
 def _changes_list(changes: pd.DataFrame) -> str:
     later = changes[changes["previous_verdict"].notna()]
-    return "\n".join(f"- {change_sentence(row)}" for row in later.to_dict("records")) or "no verdict changed"
+    return (
+        "\n".join(f"- {markdown_text(change_sentence(row))}" for row in later.to_dict("records"))
+        or "no verdict changed"
+    )

@@ -5,6 +5,7 @@ from typing import Any, Literal, cast
 import dagster as dg
 import pandas as pd
 
+from poma_assets.asset_tables import preview_name, table_preview
 from poma_assets.assets.accessions import sample_is_paired
 from poma_assets.assets.given_counts import given_counts_path, read_given_matrix, read_given_sample
 from poma_assets.assets.kept_files import bam_file
@@ -172,5 +173,8 @@ def sample_quality(context: dg.AssetExecutionContext, study: StudyResource) -> S
         study,
         tables={"sample_quality": frame},
         replaces={"sample_quality": {"scope": "sample"}},
-        metadata={"attention": summary or "none"},
+        metadata={
+            "attention": summary or "none",
+            preview_name("sample_quality"): table_preview("sample_quality", frame, rows=len(frame)),
+        },
     )

@@ -42,7 +42,7 @@ def sample_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
 
 def examine_designs(study: StudyResource) -> list[DesignReport]:
     """What the design doctor says of every contrast as declared, before any sample is measured."""
-    table, vehicle = study.sheet.design_table(), study.study.config.vehicle
+    table, vehicle = study.design_table, study.study.config.vehicle
     return [examine_design(contrast, table, vehicle=vehicle) for contrast in study.contrasts.values()]
 
 
@@ -60,7 +60,7 @@ def contrast_sheet(context: dg.AssetExecutionContext, study: StudyResource) -> S
     columns = ["contrast_id", "severity", "code", "sentence"]
     metadata: dict[str, object] = {"contrasts": len(frame)}
     if reports:
-        figure = design_figure(reports, study.sheet.design_table())
+        figure = design_figure(reports, study.design_table)
         metadata["designs"] = dg.MetadataValue.md(markdown_image(figure, "samples of every contrast"))
     tables = {"contrasts": frame, "design_findings": pd.DataFrame(findings, columns=columns, dtype=object)}
     return finish(context, study, tables=tables, metadata=metadata)
@@ -134,7 +134,7 @@ def _fastqs(reads: Files) -> list[Path]:
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def read_quality(context: dg.AssetExecutionContext, study: StudyResource, raw_reads: Files) -> Step:
-    """FastQC of the reads as sequenced."""
+    """Quality of the reads as sequenced, by FastQC: base qualities, GC content, duplicates, adapters."""
     return _fastqc(context, study, "read_quality", "raw", _fastqs(raw_reads))
 
 
@@ -183,5 +183,5 @@ def _trim(study: StudyResource, raw: Files, staging: Path, sample: str) -> tuple
 
 @pipeline_asset(partitions_def=SAMPLES, kinds={"fastqc", "duckdb"})
 def trimmed_read_quality(context: dg.AssetExecutionContext, study: StudyResource, trimmed_reads: Files) -> Step:
-    """FastQC of the trimmed reads."""
+    """Quality of the reads after trimming, by FastQC: next to no adapter should be left."""
     return _fastqc(context, study, "trimmed_read_quality", "trimmed", _fastqs(trimmed_reads))

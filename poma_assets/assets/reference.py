@@ -1,9 +1,6 @@
 """Genome, annotation, gene table and STAR index: cohort assets that all samples share."""
 
-import gzip
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -19,6 +16,7 @@ from poma_assets.science.unfilled import is_unfilled
 from poma_assets.storage.cache_folder import cache_folder
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder, staged_directory
+from poma_assets.storage.text_lines import LONGEST_SEQUENCE_LINE_BYTES, text_lines
 from poma_assets.tools.command import CommandRecord
 from poma_assets.tools.machine_memory import machine_memory_bytes
 from poma_assets.tools.star import build_star_index, genome_sa_index_nbases
@@ -26,22 +24,6 @@ from poma_assets.tools.versions import tool_version
 from poma_assets.vocabulary import STAR_POOL
 
 _CONTIGS = "contigs.tsv"
-
-
-@contextmanager
-def _text_lines(path: Path) -> Iterator[Iterator[str]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8", errors="replace") as lines:
-            yield lines
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise ReferenceFilesError(
-            "the compressed file is damaged or cut off",
-            where=str(path),
-            found=str(error),
-            expected="a complete gzip file",
-            fix="Download or copy it again.",
-        ) from error
 
 
 def reference_file(study: StudyResource, key: str) -> Path:
@@ -83,7 +65,7 @@ def reference_file(study: StudyResource, key: str) -> Path:
 def genome(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """The genome FASTA of the study, read through once: its sequences and their lengths."""
     path = reference_file(study, "genome")
-    with _text_lines(path) as lines:
+    with text_lines(path, longest_line_bytes=LONGEST_SEQUENCE_LINE_BYTES) as lines:
         contigs = fasta_contigs(lines, source=str(path))
     target = study.study.step_dir("genome", "all")
     with staged_directory(target) as staging:
@@ -105,7 +87,7 @@ def gene_table(context: dg.AssetExecutionContext, study: StudyResource, annotati
     if "gtf" not in annotation:
         genes = given_genes(study)
         return finish(context, study, tables={"genes": genes}, metadata={"genes": len(genes), "annotation": "none"})
-    with _text_lines(annotation["gtf"]) as lines:
+    with text_lines(annotation["gtf"]) as lines:
         genes = parse_gtf_genes(lines, source=str(annotation["gtf"]))
     return finish(context, study, tables={"genes": genes}, metadata={"genes": len(genes)})
 
@@ -114,9 +96,9 @@ def gene_table(context: dg.AssetExecutionContext, study: StudyResource, annotati
 def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: Files) -> Step:
     """The annotation GTF, checked against the genome: same sequence names, no exon beyond a sequence's end."""
     path = reference_file(study, "annotation")
-    with _text_lines(genome["fasta"]) as lines:
+    with text_lines(genome["fasta"], longest_line_bytes=LONGEST_SEQUENCE_LINE_BYTES) as lines:
         contigs = fasta_contigs(lines, source=str(genome["fasta"]))
-    with _text_lines(path) as lines:
+    with text_lines(path) as lines:
         warnings = check_names(contigs, lines, genome_source=str(genome["fasta"]), annotation_source=str(path))
     for warning in warnings:
         context.log.warning(warning)
@@ -126,7 +108,7 @@ def annotation(context: dg.AssetExecutionContext, study: StudyResource, genome: 
 
 @pipeline_asset(kinds={"star"}, pool=STAR_POOL)
 def star_index(context: dg.AssetExecutionContext, study: StudyResource, genome: Files, annotation: Files) -> Step:
-    """STAR's genome index. It is kept in a cache by content, so that studies with one reference share it."""
+    """The genome prepared for STAR, the aligner; kept in a cache by content, shared by studies with one reference."""
     fasta, gtf = genome["fasta"], annotation["gtf"]
     contigs = _contigs(genome)
     length_bp = sum(contigs.values())

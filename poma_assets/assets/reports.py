@@ -6,25 +6,30 @@ from importlib.metadata import version
 import dagster as dg
 import pandas as pd
 
-from poma_assets.assets.cohort import read_overrides
+from poma_assets.assets.cohort import inclusion_of_samples, read_overrides
 from poma_assets.assets.enrichment import study_collections
 from poma_assets.assets.steps import Step, finish, pipeline_asset
 from poma_assets.partitions import CONTRASTS
 from poma_assets.reports.contrast_report import render_contrast_report
 from poma_assets.reports.drawings import strongest_sets
+from poma_assets.reports.figures import markdown_image, verdict_counts_figure
 from poma_assets.reports.inputs import ContrastReportInputs, StudyReportInputs
+from poma_assets.reports.multiqc_content import CONTENT_TABLES, SECTION_ORDER, custom_content, read_unit
 from poma_assets.reports.study_report import render_study_report
 from poma_assets.resources import StudyResource
 from poma_assets.storage.publish import publish_study_database
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.staging import staged_directory
 from poma_assets.study_config import NOT_ANALYSIS
-from poma_assets.tools.multiqc import run_multiqc
+from poma_assets.tools.multiqc import report_layout, run_multiqc
 from poma_assets.tools.versions import all_tool_versions
 
 _PACKAGES = ("poma-assets", "dagster", "duckdb", "pydeseq2", "pyedger", "gseapy", "numpy", "pandas")
 _BULKY = ("count_matrix", "gene_counts", "normalised_expression", "gene_dispersions", "design_fit")
 _MULTIQC_ASSETS = ("read_quality", "trimmed_reads", "trimmed_read_quality", "alignments", "gene_counts")
+_MULTIQC_MODULES = ("custom_content", "fastqc", "cutadapt", "fastp", "star", "featurecounts")
+_INTRODUCTION = "The samples as the tools saw them, and what their quality comes to."
+_STUDY_REPORT_LINK = 'What the samples say of the drug: <a href="../study/study_report.html">study report</a>.'
 
 
 def software_versions() -> dict[str, str]:
@@ -61,18 +66,40 @@ def _sets_with_curves(study: StudyResource, enrichment: pd.DataFrame) -> dict[tu
     }
 
 
-@pipeline_asset(kinds={"multiqc"}, deps=[*_MULTIQC_ASSETS])
+def _folders_left_out(study: StudyResource) -> list[str]:
+    """Names of the folders below the steps that MultiQC reads which are no sample of the sheet."""
+    samples = set(study.sheet.samples["sample_id"])
+    folders = (path for asset in _MULTIQC_ASSETS for path in (study.study.files_dir / asset).glob("*"))
+    return sorted({path.name for path in folders if path.name not in samples})
+
+
+@pipeline_asset(
+    kinds={"multiqc"},
+    deps=[*_MULTIQC_ASSETS, "alignment_quality", "sample_quality", "sample_exploration", "sample_identity"],
+    code_version="2",
+)
 def multiqc_report(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
-    """MultiQC over FastQC (raw and trimmed apart), trimming, STAR and featureCounts of all samples."""
-    folders = [study.study.files_dir / asset for asset in _MULTIQC_ASSETS]
-    target = study.study.reports_dir / "multiqc"
+    """MultiQC over FastQC (raw and trimmed apart), trimming, STAR and featureCounts of all samples, with their gates,
+    strandedness and identity."""
+    files, target = study.study.files_dir, study.study.reports_dir / "multiqc"
+    current = {"sample_id": list(study.sheet.samples["sample_id"])}
+    tables = {name: study.warehouse.read(name, current) for name in CONTENT_TABLES}
+    config = report_layout(
+        raw_quality=files / "read_quality",
+        trimmed_quality=files / "trimmed_read_quality",
+        own_sections=SECTION_ORDER,
+        left_out=_folders_left_out(study),
+    )
+    config |= read_unit(tables["sample_quality"])
+    config["custom_data"] = custom_content(tables, study.sheet.samples, inclusion_of_samples(study))
     with staged_directory(target) as staging:
         record = run_multiqc(
-            [folder for folder in folders if folder.is_dir()],
+            [files / asset for asset in _MULTIQC_ASSETS if (files / asset).is_dir()],
             staging,
             title=study.study.config.name,
             log_path=study.log_path("multiqc_report"),
-            config=None,
+            modules=_MULTIQC_MODULES,
+            config={**config, "intro_text": _INTRODUCTION, "report_comment": _STUDY_REPORT_LINK},
         )
     return finish(context, study, files={"report": target / "multiqc_report.html"}, commands=(record,))
 
@@ -128,6 +155,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
 @pipeline_asset(
     kinds={"html"},
     deps=[
+        "contrast_report",
         "contrast_sheet",
         "engine_agreement",
         "gene_set_enrichment",
@@ -138,6 +166,7 @@ def contrast_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         "sample_identity",
         "sample_quality",
         "sample_sheet",
+        "verdict_history",
     ],
     code_version="2",
 )
@@ -146,6 +175,8 @@ def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     config = study.study.config
     truth = study.study.root / "truth" / "expected_verdicts.tsv"
     tables = _tables(study)
+    for name in ("steps", "artefacts"):  # a page does not tell of the one before it
+        tables[name] = tables[name][~tables[name]["asset"].isin(["study_report", "study_database"])]
     html = render_study_report(
         StudyReportInputs(
             study_name=config.name,
@@ -165,7 +196,13 @@ def study_report(context: dg.AssetExecutionContext, study: StudyResource) -> Ste
     target = study.study.reports_dir / "study"
     with staged_directory(target) as staging:
         (staging / "study_report.html").write_text(html, encoding="utf-8")
-    return finish(context, study, files={"report": target / "study_report.html"})
+    figure = markdown_image(verdict_counts_figure(tables["marker_verdicts"]), "verdicts of every contrast")
+    return finish(
+        context,
+        study,
+        files={"report": target / "study_report.html"},
+        metadata={"verdicts": dg.MetadataValue.md(figure)},
+    )
 
 
 def _now() -> str:
@@ -178,5 +215,5 @@ def _now() -> str:
 )
 def study_database(context: dg.AssetExecutionContext, study: StudyResource) -> Step:
     """`study.duckdb`: a whole copy of the warehouse that people and notebooks may open freely, replaced at once."""
-    size = publish_study_database(study.warehouse, study.study.published_path)
+    size = publish_study_database(study.warehouse, study.study.published_path, asset="study_database")
     return finish(context, study, files={"database": study.study.published_path}, metadata={"bytes": size})

@@ -10,14 +10,18 @@ from typing import Any, Final
 import dagster as dg
 import pandas as pd
 
+from poma_assets.asset_tables import definition_metadata
+from poma_assets.assets.step_metadata import computed_metadata, unchanged_metadata
+from poma_assets.column_lineage import column_sources
 from poma_assets.planning import AssetNode, StepIndex, StoredStep, digest, stale_step, step_inputs
 from poma_assets.resources import StudyResource
 from poma_assets.run_steps import steps_of_run
 from poma_assets.storage.hashing import frame_digest
+from poma_assets.storage.results_folder import refuse_foreign_results
 from poma_assets.storage.schema import TABLES
 from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
 from poma_assets.tools.command import CommandRecord
-from poma_assets.vocabulary import ONLY_STALE_TAG, OWNER, REMADE_TAG, UNCHANGED_KEY, WAREHOUSE_IO
+from poma_assets.vocabulary import ONLY_STALE_TAG, OWNER, REMADE_TAG, WAREHOUSE_IO
 
 Step = dg.Output[StoredStep]
 
@@ -42,15 +46,25 @@ def pipeline_asset(
         def compute_if_stale(context: dg.AssetExecutionContext, study: StudyResource, **inputs: Any) -> Step:
             _BEGAN.set(time.monotonic())
             node, partition = _node(context), partition_of(context)
+            for part in ("files", "logs"):
+                refuse_foreign_results(study.study.results_dir, part, node.name)
             index = steps_of_run(context.run.run_id).around(node, partition, study)
             stale = stale_step(node, partition, study, index)
             remade = context.run.tags.get(REMADE_TAG, "").split(",")
             if stale is None and ONLY_STALE_TAG in context.run.tags and node.name not in remade:
-                return _unchanged(node, partition, index)
+                return _unchanged(context, node, partition, index)
             _REASON.set(stale.reason if stale else "asked for, or a dropped file of it is needed")
             return compute(context, study, **inputs)
 
-        asset = dg.asset(io_manager_key=WAREHOUSE_IO, owners=[OWNER], kinds=kinds, code_version=code_version, **options)
+        name = compute.__name__
+        asset = dg.asset(
+            io_manager_key=WAREHOUSE_IO,
+            owners=[OWNER],
+            kinds=kinds,
+            code_version=code_version,
+            metadata={**definition_metadata(name), **column_sources(name)},
+            **options,
+        )
         declared: dg.AssetsDefinition = asset(compute_if_stale)
         return declared
 
@@ -63,12 +77,13 @@ def _node(context: dg.AssetExecutionContext) -> AssetNode:
     return AssetNode(key.path[-1], context.assets_def.code_versions_by_key[key] or "", parents)
 
 
-def _unchanged(node: AssetNode, partition: str, index: StepIndex) -> Step:
+def _unchanged(context: dg.AssetExecutionContext, node: AssetNode, partition: str, index: StepIndex) -> Step:
     """The output of a step that is up to date: what is stored of it stays."""
     key = (node.name, partition)
     version = index.data_versions[key]
     step = StoredStep(None, index.fingerprints[key], version, {}, {})
-    return dg.Output(step, data_version=dg.DataVersion(version), metadata={UNCHANGED_KEY: "not computed again"})
+    metadata = unchanged_metadata(context, index.run_ids[key])
+    return dg.Output(step, data_version=dg.DataVersion(version), metadata=metadata)
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str:
@@ -117,7 +132,7 @@ def finish(
     return dg.Output(
         step,
         data_version=dg.DataVersion(version),
-        metadata={"why": _REASON.get(), **_standard_metadata(output, commands), **(metadata or {})},
+        metadata=computed_metadata(node.name, output, commands, why=_REASON.get(), findings=metadata or {}),
     )
 
 
@@ -147,36 +162,3 @@ def _partition_values(
         own = {column: partition for column in columns if partition and column in ("sample_id", "contrast_id")}
         values[table] = {**own, **replaces.get(table, {})}
     return values
-
-
-def _standard_metadata(output: StepOutput, commands: tuple[CommandRecord, ...]) -> dict[str, Any]:
-    metadata: dict[str, Any] = {}
-    if output.tables:
-        metadata["dagster/row_count"] = sum(len(frame) for frame in output.tables.values())
-        metadata["tables"] = ", ".join(sorted(output.tables))
-        metadata["preview"] = dg.MetadataValue.md(_preview(next(iter(output.tables.values()))))
-    for role, file in output.files.items():
-        metadata[f"file: {role}"] = dg.MetadataValue.path(str(file.path))
-    if output.cost.wall_s:
-        metadata["wall_s"] = round(output.cost.wall_s, 2)
-    if commands:
-        metadata["cpu_s"] = round(output.cost.cpu_s, 2)
-        metadata["peak_memory_mib"] = round(output.cost.peak_memory_mib, 1)
-        metadata["tools"] = ", ".join(sorted({f"{record.tool} {record.version}".strip() for record in commands}))
-    return metadata
-
-
-def _preview(frame: pd.DataFrame, rows: int = 8, columns: int = 9) -> str:
-    """The first rows as a Markdown table; characters that Markdown reads are escaped."""
-    head = frame.iloc[:rows, :columns]
-    lines = ["| " + " | ".join(map(str, head.columns)) + " |", "|" + " --- |" * len(head.columns)]
-    for row in head.itertuples(index=False):
-        lines.append("| " + " | ".join(_cell(value) for value in row) + " |")
-    return "\n".join(lines)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-    return text if len(text) <= 60 else text[:59] + "…"

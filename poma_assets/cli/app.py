@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 
 import typer
 from typer.core import TyperGroup, TyperOption
@@ -54,6 +53,8 @@ teach(app)
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         print(f"poma-assets {version('poma-assets')}")
         raise typer.Exit
 

@@ -31,6 +31,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "poma run --samples S1,S2 --until counts",
             "poma run --leave-out S7",
             "poma run --on celery",
+            "poma run --json",
         ),
     ),
     "worker": (RUN, ("poma worker", "poma worker --queues star --at-once 2", "poma worker --queues default")),
@@ -84,8 +85,8 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "poma migrate warehouse --to duckdb --study my_study",
         ),
     ),
-    "notify": (MACHINE, ("poma notify", "poma notify --test")),
-    "doctor": (MACHINE, ("poma doctor", "poma doctor --json")),
+    "notify": (MACHINE, ("poma notify", "poma notify --test", "poma notify --test --json")),
+    "doctor": (MACHINE, ("poma doctor", "poma doctor --study my_study", "poma doctor --json")),
     "completion": (
         MACHINE,
         (

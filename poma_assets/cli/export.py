@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +35,8 @@ def export(
     The folder appears when it is whole. In CSV a text that a spreadsheet would run as a formula gets a leading
     apostrophe.
     """
+    from importlib.metadata import version
+
     from poma_assets.storage.exports import export_study
 
     resource = open_study(study)

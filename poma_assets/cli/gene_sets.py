@@ -9,32 +9,21 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from rich.markup import escape
 from rich.table import Table
 
 from poma_assets.cli.context import JsonOption, StudyOption, err, out
-from poma_assets.config import CONFIG_NAME, Study, find_study_root, load_study
-from poma_assets.science.enrichment.gmt import GeneSet
 from poma_assets.science.errors import GeneSetError, InputError
-from poma_assets.storage.gene_set_cache import (
-    FetchedGeneSets,
-    cached_gene_sets,
-    cached_name,
-    find_cached,
-    is_intact,
-    store_gene_sets,
-)
-from poma_assets.storage.package_data import (
-    GeneSetProvenance,
-    read_gene_ids,
-    read_gene_sets,
-    shipped_gene_sets,
-)
-from poma_assets.tools.gene_set_services import SERVICES, GeneSetService, fetch_gmt_file, fetch_kegg, service_of
+
+if TYPE_CHECKING:
+    from poma_assets.config import Study
+    from poma_assets.science.enrichment.gmt import GeneSet
+    from poma_assets.storage.gene_set_cache import FetchedGeneSets
+    from poma_assets.storage.package_data import GeneSetProvenance
+    from poma_assets.tools.gene_set_services import GeneSetService
 
 _SHOWN_TERMS = 20
 _NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -54,6 +43,11 @@ def register(app: typer.Typer) -> None:
 @gene_sets.command("list")
 def list_gene_sets(study: StudyOption = None, as_json: JsonOption = False) -> None:
     """List the gene sets that ship, those fetched into the study, and the study's own files."""
+    from poma_assets.storage.gene_set_cache import cached_gene_sets
+    from poma_assets.storage.package_data import shipped_gene_sets
+    from poma_assets.study_config import CONFIG_NAME
+    from poma_assets.tools.gene_set_services import SERVICES
+
     opened = _study_or_none(study)
     used = opened.config.gene_sets if opened else []
     rows = shipped_gene_sets()
@@ -95,6 +89,9 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch gene sets into the study's folder gene_sets/, dated and hashed, and say how to use them."""
+    from poma_assets.storage.gene_set_cache import find_cached, store_gene_sets
+    from poma_assets.tools.gene_set_services import SERVICES, service_of
+
     opened, service, day = _study(study), service_of(name), datetime.now(UTC).date()
     is_kegg = service is SERVICES["kegg"]
     if checksum and is_kegg:
@@ -127,6 +124,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one gene set with its genes, or the sets whose id or name contains a text."""
+    from poma_assets.storage.package_data import read_gene_sets
+
     opened = _study_or_none(study)
     collection = read_gene_sets(name, opened.root if opened else Path.cwd())
     found = _matching(collection.sets, term)
@@ -151,17 +150,23 @@ def show(
 
 
 def _study(given: Path | None) -> Study:
+    from poma_assets.config import find_study_root, load_study
+
     return load_study(given if given is not None else find_study_root(Path.cwd()))
 
 
 def _study_or_none(given: Path | None) -> Study | None:
     """The study, or None where none is named and the current folder is none."""
+    from poma_assets.study_config import CONFIG_NAME
+
     here = Path.cwd()
     return _study(given) if given is not None or (here / CONFIG_NAME).is_file() else None
 
 
 def _own_files(study: Study, known: set[str]) -> list[GeneSetProvenance]:
     """Files in ``poma.yaml`` that the user brought; without a hash if they cannot be read."""
+    from poma_assets.storage.package_data import GeneSetProvenance, read_gene_sets
+
     rows = []
     for name in study.config.gene_sets:
         if name in known:
@@ -175,6 +180,8 @@ def _own_files(study: Study, known: set[str]) -> list[GeneSetProvenance]:
 
 
 def _state(row: GeneSetProvenance, study: Study | None) -> str:
+    from poma_assets.storage.gene_set_cache import is_intact
+
     if is_intact(row, study.root if study else Path.cwd()):
         return "ok"
     return "changed" if row.sha256 else "unreadable"
@@ -189,6 +196,9 @@ def _file_name(name: str) -> str:
 
 
 def _fetch(service: GeneSetService, source: str, organism: str, checksum: str) -> FetchedGeneSets:
+    from poma_assets.storage.package_data import read_gene_ids
+    from poma_assets.tools.gene_set_services import SERVICES, fetch_gmt_file, fetch_kegg
+
     def tell(text: str) -> None:
         err.print(text, soft_wrap=True, markup=False)
 
@@ -214,6 +224,8 @@ def _tell(study: Study, stored: GeneSetProvenance, note: str, file_name: str, *,
     )
     if note:
         out.print(note, soft_wrap=True, markup=False)
+    from poma_assets.study_config import CONFIG_NAME
+
     line = _configuration_line(study.config.gene_sets, stored.name, file_name)
     if line is not None:
         out.print(f"to use them, write in {CONFIG_NAME}:\n  {line}", soft_wrap=True, markup=False)
@@ -221,6 +233,10 @@ def _tell(study: Study, stored: GeneSetProvenance, note: str, file_name: str, *,
 
 def _configuration_line(present: Sequence[str], new: str, file_name: str) -> str | None:
     """The line of ``poma.yaml`` with the new gene sets in the place of those of another day; None if it is there."""
+    import yaml
+
+    from poma_assets.storage.gene_set_cache import cached_name
+
     if new in present:
         return None
     other_day = re.compile(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
-from poma_assets.inbox_folder import append_rows, chosen_rows, find_proposals, write_proposals
-from poma_assets.science.inbox import Proposals, ProposedRow, shown
+
+if TYPE_CHECKING:
+    from poma_assets.science.inbox import Proposals, ProposedRow
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +32,8 @@ def inbox(
 
     Exit status: 0; 2 if no inbox is configured, a sample is not proposed, or the sheet would not be valid.
     """
+    from poma_assets.inbox_folder import append_rows, chosen_rows, find_proposals, write_proposals
+
     opened = open_study(study).study
     proposals = find_proposals(opened, now_s=time.time())
     rows: list[ProposedRow] = []
@@ -48,6 +51,8 @@ def inbox(
 
 
 def _print(proposals: Proposals, accepted: list[ProposedRow]) -> None:
+    from poma_assets.science.inbox import shown
+
     for row in proposals.rows:
         word = "accepted" if row in accepted else "proposed"
         files = "  ".join(file for file in (row.fastq_1, row.fastq_2) if file)

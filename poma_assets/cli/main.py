@@ -5,6 +5,7 @@ Nothing heavy may be imported at the top: every worker process imports this modu
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,9 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from poma_assets.cli.run_values import run_values
 from poma_assets.up_to_date import is_up_to_date
 
 DEBUG = "--debug"
+JSON = "--json"
 DEBUG_VARIABLE = "POMA_DEBUG"
 
 _LAUNCHING = ("run", "demo")
@@ -31,11 +34,8 @@ def main() -> None:
         os.environ[DEBUG_VARIABLE] = "1"
         arguments = [argument for argument in arguments if argument != DEBUG]
     sys.excepthook = _tell_unexpected
-    if (study := _finished_study(arguments)) is not None:
-        report = study / "results" / "reports" / "study" / "study_report.html"
-        print("Everything is up to date; nothing ran.")
-        if report.is_file():
-            print(f"Report: {report}")
+    if (study := finished_study(arguments)) is not None:
+        _tell_finished(study, as_json=JSON in arguments)
         return
     elsewhere = os.environ.get("POMA_RUN_ON", "here") != "here" or "--on" in arguments
     if arguments[:1] and arguments[0] in _LAUNCHING and not elsewhere and not set(_HELP_OPTIONS) & set(arguments):
@@ -63,12 +63,26 @@ def _run(arguments: list[str]) -> None:
         sys.exit(error.exit_status)
 
 
-def _finished_study(arguments: Sequence[str]) -> Path | None:
+def finished_study(arguments: Sequence[str]) -> Path | None:
     """The study, if this is `poma run` of a whole study that is up to date and was not touched since."""
-    if list(arguments[:1]) != ["run"] or len(arguments) not in (1, 3) or list(arguments[1:2]) not in ([], ["--study"]):
+    words = [word for word in arguments if word != JSON]
+    if words[:1] != ["run"] or len(words) % 2 == 0:
         return None
-    root = Path(arguments[2] if len(arguments) == 3 else ".").absolute()
+    options = dict(zip(words[1::2], words[2::2], strict=True))
+    if not set(options) <= {"--study", "--jobs"} or not options.get("--jobs", "0").isdigit():
+        return None  # something else is asked for, or there is a mistake to be told
+    root = Path(options.get("--study", ".")).absolute()
     return root if (root / "poma.yaml").is_file() and is_up_to_date(root / "results") else None
+
+
+def _tell_finished(study: Path, *, as_json: bool) -> None:
+    report = study / "results" / "reports" / "study" / "study_report.html"
+    if as_json:
+        print(json.dumps(run_values(report), indent=2))
+        return
+    print("Everything is up to date; nothing ran.")
+    if report.is_file():
+        print(f"Report: {report}")
 
 
 def _tell_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

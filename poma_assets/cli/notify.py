@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from poma_assets.cli.context import StudyOption, err, open_study, out
+from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
 from poma_assets.science.errors import ConfigError
-from poma_assets.study_config import CONFIG_NAME
 
 _EXAMPLE = """\
 notifications:
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
 def notify(
     study: StudyOption = None,
     test: Annotated[bool, typer.Option("--test", help="Send a test message through every channel.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show where failures and changed verdicts are told; with --test send a message there.
 
@@ -33,6 +34,7 @@ def notify(
     """
     from poma_assets.notification_channels import channels_of
     from poma_assets.science.notification_texts import trial_notification
+    from poma_assets.study_config import CONFIG_NAME
     from poma_assets.tools.notify import send_to_all
 
     config = open_study(study).study.config
@@ -44,11 +46,20 @@ def notify(
             fix=f"Write, with one of the two channels or both:\n{_EXAMPLE}",
         )
     if not test:
-        for channel in channels:
-            out.print(escape(f"{channel.name}: {', '.join(config.notifications.on) or 'nothing'}"), soft_wrap=True)
+        events = list(config.notifications.on)
+        if as_json:
+            print(json.dumps([{"channel": channel.name, "events": events} for channel in channels], indent=2))
+        for channel in () if as_json else channels:
+            out.print(escape(f"{channel.name}: {', '.join(events) or 'nothing'}"), soft_wrap=True)
         return
     results = send_to_all(trial_notification(config.name), channels)
-    for name, error in results.items():
+    if as_json:
+        told = [
+            {"channel": name, "sent": error is None, "error": None if error is None else str(error)}
+            for name, error in results.items()
+        ]
+        print(json.dumps(told, indent=2))
+    for name, error in () if as_json else results.items():
         if error is None:
             out.print(f"sent: {escape(name)}", soft_wrap=True)
         else:

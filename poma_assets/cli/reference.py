@@ -5,27 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Column, Table
 
 from poma_assets.cli.context import JsonOption, err, out
-from poma_assets.config import CONFIG_NAME, load_study
 from poma_assets.science.errors import ConfigError
-from poma_assets.science.reference_lines import names_reference, reference_lines, with_reference
 from poma_assets.science.reference_releases import SERVICES, ReferenceRelease, find_release
-from poma_assets.storage.staging import write_whole_text
-from poma_assets.tools.download import OnProgress
-from poma_assets.tools.reference_services import (
-    FetchedReference,
-    fetch_reference,
-    fetched_references,
-    references_folder,
-)
 from poma_assets.tools.transfer_log import TransferLog, size_text
+
+if TYPE_CHECKING:
+    from poma_assets.tools.download import OnProgress
+    from poma_assets.tools.reference_services import FetchedReference
 
 _DEFAULTS = ", ".join(
     f"{name} {' and '.join(f'{release} ({organism})' for organism, release in service.default_release.items())}"
@@ -54,6 +47,10 @@ def fetch(
     ] = None,
 ) -> None:
     """Fetch a genome (primary assembly, FASTA) and its genes (GTF) into the cache that all studies share."""
+    from poma_assets.science.reference_lines import reference_lines, with_reference
+    from poma_assets.storage.staging import write_whole_text
+    from poma_assets.study_config import CONFIG_NAME
+
     wanted = find_release(name, release or None, organism)
     if study is not None:
         _refuse_named_reference(study)
@@ -73,6 +70,8 @@ def fetch(
 @reference.command("list")
 def list_references(as_json: JsonOption = False) -> None:
     """List the references that have been fetched."""
+    from poma_assets.tools.reference_services import fetched_references, references_folder
+
     rows = fetched_references()
     if as_json:
         print(json.dumps([{**asdict(row), "folder": str(row.folder), "whole": row.is_whole} for row in rows], indent=2))
@@ -98,6 +97,10 @@ def list_references(as_json: JsonOption = False) -> None:
 
 
 def _fetch(wanted: ReferenceRelease) -> FetchedReference:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from poma_assets.tools.reference_services import fetch_reference
+
     if not err.is_terminal:
         return fetch_reference(wanted, tell=_tell, on_file=lambda file: TransferLog(file, _tell))
     name = TextColumn("{task.description}", table_column=Column(max_width=26, no_wrap=True, overflow="ellipsis"))
@@ -112,6 +115,9 @@ def _fetch(wanted: ReferenceRelease) -> FetchedReference:
 
 def _refuse_named_reference(study: Path) -> None:
     """Before anything is fetched: a study that names a reference keeps it."""
+    from poma_assets.config import CONFIG_NAME, load_study
+    from poma_assets.science.reference_lines import names_reference
+
     load_study(study)
     config = study / CONFIG_NAME
     if names_reference(config.read_text(encoding="utf-8")):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pandas as pd
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -13,7 +12,9 @@ from rich.table import Table
 from poma_assets.cli.context import JsonOption, StudyOption, open_study, out
 from poma_assets.cli.verdicts import verdicts
 from poma_assets.science.errors import StorageError
-from poma_assets.science.spreadsheet_cells import harmless_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST_ROWS, _MOST_RECORDS = 200, 20
 _LEAST_TEXT = 8
@@ -34,6 +35,8 @@ def query(
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Ask the results by SQL, read-only. Tables: `poma query "SHOW TABLES"`."""
+    from poma_assets.science.spreadsheet_cells import harmless_frame
+
     frame = open_study(study).warehouse.query(sql)
     if as_json:
         print(frame.to_json(orient="records", indent=2, date_format="iso"))
@@ -50,6 +53,8 @@ def query(
 
 def _least_width(frame: pd.DataFrame) -> int:
     """Characters that a table needs at least: numbers whole, texts shortened."""
+    import pandas as pd
+
     width = 0
     for name, column in frame.items():
         widths = [len(str(name)), *(len(_figure(value)) for value in column)]
@@ -71,6 +76,8 @@ def _records(frame: pd.DataFrame) -> Table:
 
 def _query_table(frame: pd.DataFrame, width: int | None) -> Table:
     """Numbers to five figures, never cut; texts on one line, all shortened alike where ``width`` is too narrow."""
+    import pandas as pd
+
     numeric = {name for name, column in frame.items() if pd.api.types.is_numeric_dtype(column)}
     cells = {name: [str(name), *(_figure(value) for value in column)] for name, column in frame.items()}
     taken = sum(max(map(len, cells[name])) + 2 for name in numeric)
@@ -86,6 +93,8 @@ def _query_table(frame: pd.DataFrame, width: int | None) -> Table:
 
 
 def _figure(value: object) -> str:
+    import pandas as pd
+
     if pd.api.types.is_list_like(value):
         return str(value)
     if pd.isna(value):  # type: ignore[call-overload]

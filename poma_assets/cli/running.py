@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +15,10 @@ from rich.table import Table
 
 from poma_assets.cli.cleaning import size_text
 from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
+from poma_assets.cli.run_values import Failure, run_values
 from poma_assets.science.errors import InputError
 from poma_assets.science.tables import listing, near_miss
+from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
 
 if TYPE_CHECKING:
     from poma_assets.launcher import Summary
@@ -93,8 +96,12 @@ def run(
         str,
         typer.Option(help="Where: here, celery or slurm (docs/deployment.md).", autocompletion=lambda: list(_PLACES)),
     ] = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Run what is stale, as Dagster runs; what is up to date is reused."""
+    """Run what is stale, as Dagster runs; what is up to date is reused.
+
+    With --json: what ran and what failed, as one object on standard output; the progress goes to standard error.
+    """
     if until not in _PHASES:
         raise InputError("--until is unknown", found=until, expected=", ".join(_PHASES))
     from poma_assets.preflight import require_sound
@@ -104,7 +111,10 @@ def run(
     unwanted = _known_samples(resource, "--leave-out", leave_out)
     require_sound(resource)
     summary = launch(resource, samples=wanted, leave_out=unwanted, jobs=jobs, until=_PHASES[until], htseq=htseq, on=on)
-    tell(resource, summary)
+    if as_json:
+        print(json.dumps(summary_values(resource, summary), indent=2))
+    else:
+        tell(resource, summary)
     if not summary.succeeded:
         raise typer.Exit(1)
 
@@ -134,13 +144,14 @@ def launch(
     """Launch the study's stale steps with a progress display that fits the output."""
     from poma_assets.cli.progress import LiveProgress, PlainProgress
     from poma_assets.clusters.choice import chosen_pool
+    from poma_assets.instance_storage import plain_history_errors
     from poma_assets.launcher import Launcher
 
     pool = chosen_pool(resource, on)
     display = LiveProgress(err) if err.is_terminal else PlainProgress(err)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with display as progress:
+        with display as progress, plain_history_errors(resource.study.dagster_home):
             return Launcher(resource, progress, jobs=jobs or None, pool=pool).run(
                 samples=samples, leave_out=leave_out, until=until, htseq=htseq
             )
@@ -166,9 +177,39 @@ def tell(resource: StudyResource, summary: Summary) -> None:
         )
     if summary.not_reached:
         err.print(f"not reached: {', '.join(summary.not_reached)}")
-    report = resource.study.reports_dir / "study" / "study_report.html"
+    report = _study_report(resource)
     if summary.succeeded and report.is_file():
         out.print(f"Report: {report}", soft_wrap=True)
+
+
+def summary_values(resource: StudyResource, summary: Summary) -> dict[str, object]:
+    """What a launch did, for programs: each failure with its sample or contrast, its step and its log."""
+    return run_values(
+        _study_report(resource),
+        runs=summary.runs,
+        steps=summary.steps,
+        unchanged=summary.unchanged,
+        failures=[_failure(resource, *failure) for failure in summary.failures],
+        not_reached=summary.not_reached,
+    )
+
+
+def _failure(resource: StudyResource, label: str, step: str, message: str) -> Failure:
+    """``log`` is that of the step's program; None where none was started."""
+    of_contrast = step in CONTRAST_ASSETS or (step not in SAMPLE_ASSETS and label in resource.contrasts)
+    of_sample = not of_contrast and label in resource.sample_rows
+    log = resource.log_path(step, label if of_sample or of_contrast else "")
+    return {
+        "sample": label if of_sample else None,
+        "contrast": label if of_contrast else None,
+        "asset": step,
+        "message": message,
+        "log": str(log) if log.is_file() else None,
+    }
+
+
+def _study_report(resource: StudyResource) -> Path:
+    return resource.study.reports_dir / "study" / "study_report.html"
 
 
 def status(

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 _END_WAIT_S = 10.0
 
+_ENDED_WITH_US = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, kept by exec
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Starts the service so that it is asked to end when this process is gone, however that ended (by kill -9, too)."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -53,16 +62,30 @@ def _watching(every_s: int) -> dict[str, str]:
     return {WATCH_VARIABLE: "1", INTERVAL_VARIABLE: str(every_s)}
 
 
-def _ready_study(study: Path | None) -> StudyResource:
-    """Open the study for a daemon: its sheets are sound, and Dagster knows its samples and contrasts."""
+def _ready_study(study: Path | None, *, opens_anyway: bool = False) -> StudyResource:
+    """Open the study for a daemon: its sheets are sound, and Dagster knows its samples and contrasts.
+
+    Parameters
+    ----------
+    opens_anyway
+        Warn of a sheet that is not sound instead of refusing it: what was computed can be looked at all the same.
+    """
     import dagster as dg
 
     from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
 
     resource = open_study(study)
-    with dg.DagsterInstance.get() as instance:
-        synchronise(instance, SAMPLES, list(resource.sheet.samples["sample_id"]))
-        synchronise(instance, CONTRASTS, list(resource.contrasts))
+    try:
+        samples, contrasts = list(resource.sheet.samples["sample_id"]), list(resource.contrasts)
+    except InputError as error:
+        if not opens_anyway:
+            raise
+        err.print(f"[bold yellow]warning[/] {escape(str(error))}", soft_wrap=True)
+        err.print("Until that is mended nothing new can run; the page shows the samples and contrasts of before.")
+    else:
+        with dg.DagsterInstance.get() as instance:
+            synchronise(instance, SAMPLES, samples)
+            synchronise(instance, CONTRASTS, contrasts)
     # A study of thousands of samples, or large files to look at, may take longer than Dagster's minute.
     os.environ.setdefault("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", "600")
     return resource
@@ -72,7 +95,10 @@ def _run_service(argv: list[str], resource: StudyResource) -> int:
     """Run a service of Dagster until it ends or is interrupted, and end all that it started; exit status."""
     # Dagster starts the webserver, daemon and code servers in a session of their own: Ctrl-C reaches us only.
     process = subprocess.Popen(
-        argv, cwd=resource.study.root, env={**os.environ, "PYTHONWARNINGS": "ignore"}, start_new_session=True
+        [sys.executable, "-c", _ENDED_WITH_US, str(os.getpid()), *argv],
+        cwd=resource.study.root,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        start_new_session=True,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -102,14 +128,15 @@ def ui(
     _require_free_port(host, port)
     if open_to_all:
         err.print("[bold yellow]warning[/] there is no login: everybody who reaches this port may run jobs")
-    resource = _ready_study(study)
+    resource = _ready_study(study, opens_anyway=True)
     if watched:
         os.environ.update(_watching(30))
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     out.print(f"Dagster UI of {escape(resource.study.config.name)}: {address}", soft_wrap=True)
     out.print("It answers within half a minute; Ctrl-C ends it. The run history stays in the study folder (.dagster).")
     argv = [sys.executable, "-m", "dagster", "dev", "-m", "poma_assets.definitions"]
-    raise typer.Exit(_run_service([*argv, "--host", host, "--port", str(port), "--log-level", "warning"], resource))
+    # A failed look of a sensor stands in the page; as an error it would fill the terminal with a traceback every time.
+    raise typer.Exit(_run_service([*argv, "--host", host, "--port", str(port), "--log-level", "critical"], resource))
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,7 +14,6 @@ from poma_assets.cli.context import JsonOption, err, open_study, out
 from poma_assets.cli.running import launch, tell
 from poma_assets.cli.verdicts import print_verdicts, read_verdicts
 from poma_assets.science.errors import InputError
-from poma_assets.science.quality_gates import PROFILES
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +21,12 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
     app.command()(init)
     app.command()(simulate)
+
+
+def _profiles() -> list[str]:
+    from poma_assets.science.quality_gates import PROFILES
+
+    return list(PROFILES)
 
 
 def demo(
@@ -97,7 +102,7 @@ def init(
         str,
         typer.Option(
             help="Quality profile: human_poly_a or small_reference; default: the first for human, else the other.",
-            autocompletion=lambda: list(PROFILES),
+            autocompletion=_profiles,
         ),
     ] = "",
     as_json: JsonOption = False,
@@ -147,8 +152,8 @@ def _found_rows(
 
 
 def _profile(named: str, organism: str) -> str:
-    if named and named not in PROFILES:
-        raise InputError("--profile is unknown", found=named, expected=" or ".join(PROFILES))
+    if named and named not in _profiles():
+        raise InputError("--profile is unknown", found=named, expected=" or ".join(_profiles()))
     return named or ("human_poly_a" if organism == "human" else "small_reference")
 
 

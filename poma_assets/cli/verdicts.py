@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -20,6 +19,8 @@ from poma_assets.science.markers.change_causes import FIRST_JUDGED
 from poma_assets.science.tables import listing, near_miss
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from poma_assets.resources import StudyResource
 
 UNMET_STATUS = 3
@@ -101,6 +102,8 @@ def verdicts(
 
 def read_verdicts(resource: StudyResource, contrast: str = "") -> pd.DataFrame:
     """Verdicts of the study, or of one contrast: contrasts in the order of their file, decided verdicts first."""
+    import pandas as pd
+
     declared = list(resource.contrasts)
     _require_contrast(contrast, declared)
     frame = resource.warehouse.read("marker_verdicts", {"contrast_id": contrast or declared})
@@ -179,6 +182,8 @@ def _of_markers(frame: pd.DataFrame, markers: list[str] | None) -> pd.DataFrame:
 def _with_verdict(frame: pd.DataFrame, wanted: list[Wanted]) -> pd.DataFrame:
     if not wanted:
         return frame
+    import pandas as pd
+
     return frame[pd.concat([one.rows(frame) for one in wanted], axis=1).any(axis=1)]
 
 
@@ -208,6 +213,8 @@ def _words(verdict: object, sub_verdict: object) -> str:
 
 
 def _number(value: Any) -> str:
+    import pandas as pd
+
     return "–" if pd.isna(value) else f"{value:+.2f}"
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 WIDTH_IN = 6.4
 """Width of a figure in inches: 640 px at 100 dpi."""
 
+_COLOURS = 128
+
 _STYLE: Any = {
     # A "$" in a sample's or gene set's name is a dollar sign, not mathematics.
     "text.parse_math": False,
@@ -124,14 +126,19 @@ def message_of(figure: Figure) -> str | None:
 
 
 def png_bytes(figure: Figure, *, dpi: int = 150) -> bytes:
-    """Return the figure as a PNG file on white paper."""
+    """Return the figure as a PNG file on white paper, in 128 colours: a quarter of the bytes, and nobody sees it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
 
     buffer = io.BytesIO()
     with figure_style():
         FigureCanvasAgg(figure)
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
+    with Image.open(buffer) as drawn:
+        few = drawn.convert("RGB").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    few.save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def png_data_uri(figure: Figure, *, dpi: int = 150) -> str:

@@ -5,7 +5,6 @@ All take frames of the declared tables. Where there is nothing to draw they retu
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MAX_LABELS = 20
+_LABELS = 10
+"""So many of the smallest p values are labelled."""
 
 
 def primary_engine(de: pd.DataFrame) -> pd.DataFrame:
@@ -67,15 +67,6 @@ def _gene_labels(genes: pd.DataFrame) -> list[str]:
     return [str(name) for name in names.where(names.notna(), genes["gene_id"])]
 
 
-def _to_label(genes: pd.DataFrame, label_genes: Collection[str] | None) -> pd.DataFrame:
-    """Choose the genes to label: those named (by symbol or id), or the ten smallest p values among hits."""
-    if label_genes is None:
-        return genes[genes["class"] != "no"].nsmallest(10, "p_value")
-    wanted = {str(name) for name in label_genes}
-    named = genes[genes["gene_id"].astype(str).isin(wanted) | pd.Series(_gene_labels(genes), genes.index).isin(wanted)]
-    return named.sort_values("p_value").head(_MAX_LABELS)
-
-
 def _scatter_by_class(axes: Axes, genes: pd.DataFrame, x: str, y: str) -> None:
     for name, colour, marker, size in (("no", GREY, "o", 7), ("down", DOWN, "v", 14), ("up", UP, "^", 14)):
         part = genes[genes["class"] == name]
@@ -99,14 +90,8 @@ def _ring_and_label(axes: Axes, labelled: pd.DataFrame, x: str, y: str) -> None:
     label_points(axes, labelled[x].tolist(), labelled[y].tolist(), _gene_labels(labelled))
 
 
-def volcano_figure(
-    de: pd.DataFrame,
-    *,
-    fdr: float = 0.05,
-    log2_fold_change: float = 1.0,
-    label_genes: Collection[str] | None = None,
-) -> Figure:
-    """Draw effect against evidence for the genes of one contrast.
+def volcano_figure(de: pd.DataFrame, *, fdr: float = 0.05, log2_fold_change: float = 1.0) -> Figure:
+    """Draw effect against evidence for the genes of one contrast, the strongest significant ones labelled.
 
     Parameters
     ----------
@@ -114,8 +99,6 @@ def volcano_figure(
         Rows of ``de_results`` of one contrast; DESeq2's are drawn where there are several engines.
     fdr, log2_fold_change
         Thresholds of a significant gene.
-    label_genes
-        Symbols or ids to label (at most 20); by default the ten smallest p values among the significant.
 
     Returns
     -------
@@ -145,7 +128,7 @@ def volcano_figure(
         axes.set_xlabel("log2 fold change (positive: higher in target)")
         axes.set_ylabel("−log10 p value")
         legend_above(axes, marker_scale=2.0)
-        _ring_and_label(axes, _to_label(genes, label_genes), "effect", "evidence")
+        _ring_and_label(axes, genes[genes["class"] != "no"].nsmallest(_LABELS, "p_value"), "effect", "evidence")
     return figure
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAX_MARKERS = 80
+_MAX_CONTRASTS = 40
 _ARROWS = {"up": "↑", "down": "↓", "none": "="}
 
 
@@ -135,11 +136,12 @@ def verdict_counts_figure(verdicts: pd.DataFrame) -> Figure:
     Parameters
     ----------
     verdicts
-        Rows of ``marker_verdicts``, all contrasts.
+        Rows of ``marker_verdicts``, all contrasts, of which at most 40 are drawn.
     """
     if verdicts.empty:
         return message_figure("No verdicts: no contrast was judged.")
-    counts = pd.crosstab(verdicts["contrast_id"].astype(str), verdicts["verdict"].astype(str))
+    every = pd.crosstab(verdicts["contrast_id"].astype(str), verdicts["verdict"].astype(str))
+    counts = every.head(_MAX_CONTRASTS)
     with figure_style():
         figure, axes = new_figure(0.95 + 0.34 * len(counts))
         left = np.zeros(len(counts))
@@ -155,9 +157,13 @@ def verdict_counts_figure(verdicts: pd.DataFrame) -> Figure:
         axes.set_ylim(len(counts) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("hypotheses")
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, handlelength=1.0, columnspacing=1.0)
+        axes.set_xlabel("hypotheses" + _not_drawn(len(every) - len(counts)))
+        legend_above(axes)
     return figure
+
+
+def _not_drawn(contrasts: int) -> str:
+    return f"; {contrasts} more contrasts are not drawn" if contrasts else ""
 
 
 def enrichment_dot_figure(enrichment: pd.DataFrame, *, method: str | None = None, top: int = 20) -> Figure:

@@ -73,7 +73,7 @@ def check_accession(text: str, *, where: str, error: type[InputError]) -> None:
     for pattern, reason, fix in _OTHERS:
         if pattern.fullmatch(text.upper()):
             raise error(f"{text} names no reads: {reason}", where=where, found=repr(text), expected=EXPECTED, fix=fix)
-    several = re.fullmatch(r"\w+(\s*[;,|\s]\s*\w+)+", text) is not None
+    several = re.fullmatch(r"\w+(?:[;,|\s]+\w+)+", text) is not None
     raise error(
         "the cell holds several accessions" if several else "this is no accession of reads",
         where=where,

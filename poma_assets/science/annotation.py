@@ -24,6 +24,7 @@ _NAMES = tuple(
 )
 _BIOTYPES = tuple(re.compile(rf'(?:^|[;\s]){key}\s+(?:"([^"]*)"|([^\s;"]+))') for key in ("gene_biotype", "gene_type"))
 _GTF_FIELDS = 9
+_MOST_DIGITS = 10
 _GFF3_FIX = "Convert it to GTF first, for example: gffread genes.gff3 -T -o genes.gtf"
 
 
@@ -89,6 +90,10 @@ def parse_gtf_genes(lines: Iterable[str], *, source: str) -> pd.DataFrame:
     for number, line in enumerate(lines, start=1):
         if line.startswith("#"):
             _refuse_gff3_header(line, number, source)
+        elif "\0" in line:
+            raise ReferenceFilesError(
+                "this is not a text file", where=f"{source}, line {number}", found="a NUL byte", expected="a GTF file"
+            )
         elif line.count("\t") != _GTF_FIELDS - 1:
             _require_blank(line, number, source)
         elif "\texon\t" in line:
@@ -113,7 +118,7 @@ def _add_exon(genes: _Genes, line: str, number: int, source: str) -> None:
     raw = _attribute(_GENE_ID, attributes)
     if not raw:
         raise _no_gene_id(attributes, number, source)
-    if not (start_text.isdecimal() and end_text.isdecimal() and 1 <= int(start_text) <= int(end_text)):
+    if not (_is_place(start_text) and _is_place(end_text) and 1 <= int(start_text) <= int(end_text)):
         raise ReferenceFilesError(
             "an exon does not go from a first to a last base",
             where=f"{source}, line {number}",
@@ -195,6 +200,9 @@ def fasta_contigs(lines: Iterable[str], *, source: str) -> dict[str, int]:
     name, length, header_line = "", 0, 0
     for number, line in enumerate(lines, start=1):
         if line.startswith(">"):
+            if "\0" in line:
+                where = f"{source}, line {number}"
+                raise ReferenceFilesError("this is not a text file", where=where, found="a NUL byte", expected="FASTA")
             _finish_contig(contigs, name, length, header_line, source)
             words = line[1:].split(maxsplit=1)
             name, length, header_line = words[0] if words else "", 0, number
@@ -272,7 +280,7 @@ def check_names(
         fields = line.split("\t", 5)
         name = fields[0].strip()
         seen.setdefault(name, number)
-        is_exon = len(fields) > 4 and fields[2] == "exon" and fields[4].isdecimal()
+        is_exon = len(fields) > 4 and fields[2] == "exon" and _is_place(fields[4])
         if is_exon and int(fields[4]) > contigs.get(name, int(fields[4])):
             raise _beyond_end(name, fields[4], contigs[name], number, genome_source, annotation_source)
     absent = [name for name in seen if name not in contigs]
@@ -316,6 +324,11 @@ def _nothing_in_common(
         expected="the same sequence names in both",
         fix=fix,
     )
+
+
+def _is_place(text: str) -> bool:
+    """Whether this is a whole number that a base of a sequence can have."""
+    return text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _attribute(pattern: re.Pattern[str], attributes: str) -> str | None:

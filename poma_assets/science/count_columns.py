@@ -44,7 +44,8 @@ def refuse_transcripts(header: Sequence[str], text: str, source: str) -> None:
     kind = _TRANSCRIPT_HEADERS.get(header[0]) if header else None
     if kind is None and tuple(header[:5]) == ("Name", "Length", "EffectiveLength", "TPM", "NumReads"):
         rows = significant_lines(text, source)[1:]
-        kind = "salmon's quant.sf" if rows and _TRANSCRIPT_ID.fullmatch(split_cells(rows[0][1], "\t")[0]) else None
+        first = split_cells(rows[0][1], "\t") if rows else []
+        kind = "salmon's quant.sf" if first and _TRANSCRIPT_ID.fullmatch(first[0]) else None
     if kind is not None:
         raise CountsError(
             f"this is {kind}: it counts transcripts, not genes",
@@ -98,7 +99,7 @@ def _gene_id_column(names: Sequence[str], first_row: Sequence[str]) -> int:
 
 def is_featurecounts(text: str) -> bool:
     """Whether a table has the header of featureCounts."""
-    beginning = text[:100_000].lstrip("\ufeff").splitlines()
+    beginning = text[:100_000].removeprefix("\ufeff").splitlines()
     header = next((line for line in beginning if not line.startswith("#")), "")
     return tuple(split_cells(header, "\t")[:6]) == _FEATURECOUNTS_COLUMNS
 

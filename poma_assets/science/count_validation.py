@@ -31,6 +31,8 @@ _BAM_ENDING = re.compile(
     r"(?:[._-]?Aligned(?:\.sortedByCoord)?\.out|[._-](?:sorted|sort|markdup|dedup))*\.(?:bam|sam|cram)$", re.IGNORECASE
 )
 
+_LONGEST_NAME = 1000
+
 Place = Callable[[int, int], str]
 """Words for the place of a value, from the positions of its gene and sample."""
 
@@ -253,7 +255,7 @@ def transposed(source: str, rows: str, columns: str) -> CountsError:
 
 def _columns_by_file(names: Sequence[str], sample_ids: Sequence[str]) -> dict[str, str]:
     """The column of every sample by file name, ``/data/S1.sorted.bam`` of S1; none unless each has exactly one."""
-    stems = [_BAM_ENDING.sub("", re.split(r"[/\\]", name)[-1]) for name in names]
+    stems = [_BAM_ENDING.sub("", re.split(r"[/\\]", name)[-1][-_LONGEST_NAME:]) for name in names]
     if any(stems.count(sample) != 1 for sample in sample_ids):
         return {}
     return {sample: names[stems.index(sample)] for sample in sample_ids}
@@ -278,7 +280,7 @@ def _name_advice(missing: Sequence[str], names: Sequence[str], samples: Sequence
 
 def _numbered_differently(one: str, other: str) -> bool:
     """Whether two names are those of different replicates, times or doses and none is misspelt."""
-    numbers = [[int(digits) for digits in re.findall(r"\d+", name)] for name in (one, other)]
+    numbers = [[digits.lstrip("0") for digits in re.findall(r"\d+", name)] for name in (one, other)]
     return len(numbers[0]) == len(numbers[1]) and numbers[0] != numbers[1]
 
 

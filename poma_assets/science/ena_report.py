@@ -19,6 +19,7 @@ REPORT_FIELDS = ("run_accession", "fastq_ftp", "fastq_md5", "fastq_bytes", "libr
 """Fields that are asked for, which are the columns of the answer."""
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
+_SIZE = re.compile(r"[0-9]{1,15}")
 _SCHEME = re.compile(r"[a-z]+://", re.IGNORECASE)
 
 
@@ -135,7 +136,7 @@ def _files(row: Mapping[str, str], run: str, source: str) -> list[ArchiveFile]:
         raise _damaged(source, f"{len(paths)} files, {len(sums)} checksums and {len(sizes)} sizes of run {run}")
     files = []
     for path, md5, size in zip(paths, sums, sizes, strict=True):
-        if not _MD5.fullmatch(md5.lower()) or not size.isdecimal():
+        if not _MD5.fullmatch(md5.lower()) or not _SIZE.fullmatch(size):
             raise _damaged(source, f"checksum {md5!r} and size {size!r} of run {run}")
         files.append(ArchiveFile(_SCHEME.sub("", path, count=1), md5.lower(), int(size)))
     return files

@@ -5,6 +5,11 @@ Only errors belong here. The command line prints ``str(error)`` and exits with `
 
 from __future__ import annotations
 
+from poma_assets.science.secret_texts import without_secrets
+
+_LONGEST = 2000
+"""Characters of a part of a message."""
+
 
 class PomaError(Exception):
     """Base of every error that a user may see.
@@ -37,23 +42,40 @@ class PomaError(Exception):
         self.found = found
         self.expected = expected
         self.fix = fix
-        super().__init__(what)
+        super().__init__(without_secrets(what))
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
+        what, where = _shown(self.what), _shown(self.where or "")
+        text = f"{where}: {what}" if where else what
         details = []
         if self.found is not None:
-            details.append(f"found {self.found}")
+            details.append(f"found {_shown(self.found)}")
         if self.expected is not None:
-            details.append(f"expected {self.expected}")
+            details.append(f"expected {_shown(self.expected)}")
         if details:
             text += " (" + "; ".join(details) + ")"
         text += "."
-        return f"{text} {self.fix}" if self.fix else text
+        return f"{text} {_printable(without_secrets(str(self.fix)))}" if self.fix else text
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments: the default would lose them on the way back from a worker process.
         return (_rebuild, (type(self), self.what, self.where, self.found, self.expected, self.fix))
+
+
+def _shown(value: object) -> str:
+    """A text of a user as a message may hold it: cut off where nobody reads on, nothing that a terminal obeys."""
+    text = without_secrets(str(value))
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 100]} ... ({len(text):,} characters) ... {text[-50:]}"
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
+    )
 
 
 def _rebuild(

@@ -50,11 +50,29 @@ def principal_components(values: pd.DataFrame, n_top: int = 500, n_components: i
     keep = min(n_components, matrix.shape[1] - 1, len(chosen))
     scores = left[:, :keep] * singular[:keep] * _signs(loadings[:keep])
     explained = 100.0 * singular[:keep] ** 2 / total
-    samples = values.columns.astype(str).to_numpy(dtype=object)
+    return _components(values.columns.astype(str).to_numpy(dtype=object), scores, explained)
+
+
+def components_or_reason(values: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return `principal_components`, or no rows and why there are none: one sample alone, or samples all alike.
+
+    Parameters
+    ----------
+    values
+        As for `principal_components`.
+    """
+    try:
+        return principal_components(values), ""
+    except NotEnoughDataError as error:
+        return _components(np.empty(0, dtype=object), np.empty((0, 0)), np.empty(0)), str(error)
+
+
+def _components(samples: np.ndarray, scores: np.ndarray, explained: np.ndarray) -> pd.DataFrame:
+    n_components = scores.shape[1]
     return pd.DataFrame(
         {
-            "sample_id": np.tile(samples, keep),
-            "component": np.repeat(np.arange(1, keep + 1), len(samples)),
+            "sample_id": np.tile(samples, n_components),
+            "component": np.repeat(np.arange(1, n_components + 1), len(samples)),
             "score": scores.ravel(order="F"),
             "explained_variance_pct": np.repeat(explained, len(samples)),
         }

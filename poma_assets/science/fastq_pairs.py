@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poma_assets.science.errors import FastqError
-from poma_assets.science.tables import IDENTIFIER_MAX_LENGTH, listing, natural_key
+from poma_assets.science.tables import IDENTIFIER_MAX_LENGTH, is_missing, listing, natural_key
 
 FASTQ_SUFFIXES = (".fastq.gz", ".fq.gz", ".fastq", ".fq")
 
@@ -69,9 +69,11 @@ def find_fastq_pairs(file_names: Sequence[str]) -> list[FastqPair]:
     Raises
     ------
     FastqError
-        A second read without its first, or two files for the same read of the same lane.
+        A second read without its first, two files for the same read of the same lane, or a name that cannot stand
+        in a table.
     """
     groups: dict[tuple[str, str, str, str], dict[int, str]] = {}
+    _require_writable(file_names)
     for read in read_files(file_names):
         mates = groups.setdefault((read.stem, read.lane, read.chunk, read.folder), {})
         if read.mate in mates:
@@ -135,6 +137,15 @@ def _describe(name: str, replicates: frozenset[str]) -> ReadFile:
     return ReadFile(name, folder, stem, lane["lane"] if lane else "", mate, chunk, numbered)
 
 
+def _require_writable(file_names: Sequence[str]) -> None:
+    """Refuse names that cannot stand in a sheet: with tabs, line ends, quotes, or what cannot be decoded."""
+    for name in file_names:
+        if is_fastq_name(name) and (not name.isprintable() or name != name.strip() or '"' in name):
+            raise FastqError(
+                "the file name cannot be written into a table", found=ascii(name), fix="Rename the file, then try again"
+            )
+
+
 def _require_first_reads(groups: dict[tuple[str, str, str, str], dict[int, str]]) -> None:
     alone = [mates[2] for mates in groups.values() if 1 not in mates]
     if alone:
@@ -166,4 +177,6 @@ def sample_names(stems: Sequence[str]) -> dict[str, str]:
 def _valid_name(text: str) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)
     name = re.sub(r"\.{3,}", ".", name).lstrip("._-").rstrip("._-")
-    return name[: IDENTIFIER_MAX_LENGTH - 4] or "sample"
+    name = name[: IDENTIFIER_MAX_LENGTH - 4].rstrip("._-") or "sample"
+    # A sample called NA would read as "nothing recorded".
+    return f"sample_{name}" if is_missing(name) else name

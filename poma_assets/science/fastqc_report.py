@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from poma_assets.science.errors import ToolError
 
 Q30 = 30
+_LARGEST = 1e15
 _NOT_ADAPTERS = ("PolyA", "PolyG")
 """Listed beside the adapters by FastQC 0.12, but made by tails of mRNA and by two-colour sequencers."""
 
@@ -48,9 +49,9 @@ def parse_fastqc_data(text: str, *, source: str) -> dict[str, str | int | float 
         basic = dict(modules["Basic Statistics"].rows)
         mean_quality, q30_pct = _quality(modules.get("Per sequence quality scores"))
         return {
-            "total_sequences": int(basic["Total Sequences"]),
+            "total_sequences": int(_number(basic["Total Sequences"])),
             "read_length_bp": basic["Sequence length"],
-            "gc_pct": float(basic["%GC"]),
+            "gc_pct": _number(basic["%GC"]),
             "mean_quality": mean_quality,
             "q30_pct": q30_pct,
             "duplication_pct": _duplication(modules.get("Sequence Duplication Levels")),
@@ -89,7 +90,7 @@ def _modules(text: str, source: str) -> dict[str, _Module]:
 def _quality(module: _Module | None) -> tuple[float | None, float | None]:
     if module is None:
         return None, None
-    scores = [(int(quality), float(count)) for quality, count in module.rows]
+    scores = [(int(_number(quality)), _number(count)) for quality, count in module.rows]
     total = sum(count for _, count in scores)
     if not total:
         return None, None
@@ -100,14 +101,22 @@ def _quality(module: _Module | None) -> tuple[float | None, float | None]:
 def _duplication(module: _Module | None) -> float | None:
     if module is None or "Total Deduplicated Percentage" not in module.remarks:
         return None
-    return 100 - float(module.remarks["Total Deduplicated Percentage"])
+    return 100 - _number(module.remarks["Total Deduplicated Percentage"])
 
 
 def _adapter(module: _Module | None) -> float | None:
     if module is None or not module.rows:
         return None
     columns = [i for i, name in enumerate(module.header) if i > 0 and name not in _NOT_ADAPTERS]
-    return max((float(row[i]) for row in module.rows for i in columns), default=None)
+    return max((_number(row[i]) for row in module.rows for i in columns), default=None)
+
+
+def _number(text: str) -> float:
+    """A number of 0 or more; ValueError for what no report holds."""
+    number = float(text)
+    if not 0 <= number <= _LARGEST:
+        raise ValueError(f"{text[:40]!r} is no number of a report")
+    return number
 
 
 def _with_status(modules: dict[str, _Module], status: str) -> str:

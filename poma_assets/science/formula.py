@@ -18,15 +18,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from poma_assets.science.errors import DesignError
+from poma_assets.science.formula_functions import OWN_FUNCTIONS
 from poma_assets.science.formula_problems import unknown_function, unreadable
+from poma_assets.science.formula_safety import refuse_too_many_columns, refuse_unsafe
 from poma_assets.science.tables import listing, near_miss
 
 if TYPE_CHECKING:
     import formulaic
 
 INTERCEPT = "Intercept"
-# What formulaic 1.2 raises beside its own errors: broken Python within C(...), and stray brackets.
-_LET_THROUGH = (SyntaxError, AttributeError)
+# What formulaic 1.2 raises beside its own errors: broken Python within C(...), stray brackets, functions of values that
+# they are not made for. What it runs is on the list of formula_safety.
+_LET_THROUGH = (SyntaxError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RuntimeError)
 _TREATMENT_CODED = re.compile(r"C\(`?([^`(),]+)`?(?:, *contr\.treatment(?:\([^)]*\))?)?\)")
 
 
@@ -57,6 +60,7 @@ def formula_variables(formula: str, *, where: str) -> frozenset[str]:
     DesignError
         The formula cannot be read, has a response, or random effects.
     """
+    refuse_unsafe(formula, where=where)
     if "|" in formula:
         raise DesignError(
             "random effects are not supported",
@@ -81,7 +85,7 @@ def formula_variables(formula: str, *, where: str) -> frozenset[str]:
         names |= frozenset[str]().union(*(_arguments(factor.expr) for term in terms for factor in term.factors))
     except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
         raise unreadable(formula, problem, where) from problem
-    return names - set(_FUNCTIONS)
+    return names - set(OWN_FUNCTIONS)
 
 
 def _arguments(expression: str) -> frozenset[str]:
@@ -124,10 +128,11 @@ def formula_matrix(
 
     variables = formula_variables(formula, where=where)
     _require_columns(variables, table, formula, where)
+    refuse_too_many_columns(formulaic.Formula(formula), table, formula=formula, where=where)
     data = _as_factors(table[sorted(variables)], base_levels or {})
     try:
         with np.errstate(divide="ignore", invalid="ignore"):
-            fitted = formulaic.model_matrix(formula, data, context=_FUNCTIONS, na_action="ignore")
+            fitted = formulaic.model_matrix(formula, data, context=OWN_FUNCTIONS, na_action="ignore")
     except (formulaic.errors.FormulaicError, *_LET_THROUGH) as problem:
         raise unreadable(formula, problem, where) from problem
     levels = {str(level): _level_name(level) for column in data for level in data[column].unique()}
@@ -224,6 +229,8 @@ def parse_weights(
         weights = np.array([float(part) for part in numbers])
     else:
         weights = _Expression(text, coefficients, where, bases).read()
+    if not np.isfinite(weights).all():
+        raise DesignError("a weight of the contrast is no finite number", where=where, found=repr(text))
     if not weights.any():
         raise DesignError("all weights of the contrast are zero", where=where, found=repr(text))
     return weights + 0.0
@@ -247,7 +254,10 @@ class _Expression:
         self.by_length = sorted(self.names, key=len, reverse=True)
 
     def read(self) -> NDArray[np.float64]:
-        value = self._sum()
+        try:
+            value = self._sum()
+        except RecursionError:
+            raise self._error("parentheses are nested too deeply") from None
         if self._rest():
             raise self._error("the contrast cannot be read")
         return value
@@ -376,21 +386,3 @@ def _as_factors(table: pd.DataFrame, base_levels: Mapping[str, str]) -> pd.DataF
             values = pd.Series(pd.Categorical(values, categories=levels), index=table.index)
         columns[column] = values
     return pd.DataFrame(columns, index=table.index)
-
-
-def _numeric(values: pd.Series) -> pd.Series:
-    return pd.to_numeric(values.astype(str))
-
-
-def _log2_dose(values: pd.Series) -> pd.Series:
-    """log2 of doses; 0 lies one dilution step below the lowest: as far as that is from the second lowest.
-
-    With one dose only the step is a factor of 2.
-    """
-    doses = pd.to_numeric(values.astype(str))
-    lowest, *rest = np.log2(np.unique(doses[doses > 0])) if (doses > 0).any() else (0.0,)
-    step = rest[0] - lowest if rest else 1.0
-    return pd.Series(np.log2(doses.where(doses != 0, 2.0 ** (lowest - step))))
-
-
-_FUNCTIONS = {"numeric": _numeric, "log2_dose": _log2_dose}

@@ -97,7 +97,7 @@ def propose_rows(
     reads, unmatched = _described([file.path for file in writable], pattern)
     remarks += [Remark((path,), "the name does not match inbox.pattern of poma.yaml") for path in unmatched]
     by_path = {file.path: file for file in writable}
-    names = _names(sorted({read.stem for read in reads}, key=natural_key))
+    names = sample_names(sorted({read.stem for read in reads}, key=natural_key))
     rows: list[ProposedRow] = []
     for stem, name in names.items():
         of_sample = [read for read in reads if read.stem == stem]
@@ -191,11 +191,6 @@ def _described(paths: Sequence[str], pattern: re.Pattern[str] | None) -> tuple[l
         lane, mate = groups.get("lane") or "", int(number[1])
         reads.append(ReadFile(path, folder, groups["sample"], lane, mate, "", bool(groups.get("read"))))
     return reads, unmatched
-
-
-def _names(stems: Sequence[str]) -> dict[str, str]:
-    """Valid and distinct names; never one that reads as "nothing recorded"."""
-    return {stem: f"sample_{name}" if is_missing(name) else name for stem, name in sample_names(stems).items()}
 
 
 def _clash(name: str, reads: Sequence[ReadFile], sheet: DelimitedTable) -> Remark | None:

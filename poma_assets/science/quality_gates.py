@@ -78,6 +78,7 @@ PROFILES: Final[Mapping[str, Mapping[str, tuple[str | None, str | None]]]] = {
 """What a profile changes in the table of thresholds: metric -> (warn, fail); None is no rule."""
 
 _NUMBER = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _COMPARISON = re.compile(rf"([<>])\s*{_NUMBER}")
 _RANGE = re.compile(rf"outside\s+{_NUMBER}\s*-\s*{_NUMBER}")
 
@@ -131,19 +132,25 @@ def read_rule(rule: str | None, *, where: str) -> Callable[[float], bool] | None
     text = rule.strip()
     if text.lower() in TRUE_WORDS:
         return lambda value: value > 0
-    if match := _COMPARISON.fullmatch(text):
-        limit = float(match[2])
-        return (lambda value: value < limit) if match[1] == "<" else (lambda value: value > limit)
-    if match := _RANGE.fullmatch(text):
-        low, high = float(match[1]), float(match[2])
-        if low <= high:
-            return lambda value: not low <= value <= high
+    if (limits := rule_limits(text)) is not None:
+        low, high = limits
+        return lambda value: not low <= value <= high
     raise ConfigError(
         "the threshold cannot be read",
         where=where,
         found=repr(rule),
         expected="<70, >5, outside 1.9-2.1, " + " or ".join(TRUE_WORDS),
     )
+
+
+def rule_limits(rule: str) -> tuple[float, float] | None:
+    """Return the range outside which a rule in numbers holds, infinite where it is open; None for any other text."""
+    if match := _COMPARISON.fullmatch(rule):
+        limit = float(match[2])
+        return (limit, math.inf) if match[1] == "<" else (-math.inf, limit)
+    if (match := _RANGE.fullmatch(rule)) and float(match[1]) <= float(match[2]):
+        return float(match[1]), float(match[2])
+    return None
 
 
 def scope_of(metric: str) -> Scope:
@@ -265,16 +272,19 @@ def parse_overrides(text: str, *, source: str) -> pd.DataFrame:
         if row.cells["decision"] not in ("include", "exclude"):
             found = repr(row.cells["decision"])
             raise InputError("unknown decision", where=where + "decision", found=found, expected="include or exclude")
-        try:
-            date.fromisoformat(row.cells["date"])
-        except ValueError as problem:
+        if not _is_date(row.cells["date"]):
             found = repr(row.cells["date"])
-            raise InputError(
-                "the date cannot be read", where=where + "date", found=found, expected="YYYY-MM-DD"
-            ) from problem
+            raise InputError("the date cannot be read", where=where + "date", found=found, expected="YYYY-MM-DD")
     records = [{column: row.cells[column] for column in OVERRIDE_COLUMNS} for row in rows]
     frame = pd.DataFrame(records, columns=list(OVERRIDE_COLUMNS))
     return frame.assign(metric=frame["metric"].replace(IDENTITY_TABLE, IDENTITY_METRIC))
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _require_known_metric(metric: str, where: str) -> None:

@@ -76,7 +76,7 @@ def _added(lines: list[str], entry: Entry | None, pairs: list[str]) -> str | Non
 def _differ_in_reference_only(before: str, after: str, genome: str, annotation: str) -> bool:
     try:
         old, new = yaml.safe_load(before) or {}, yaml.safe_load(after)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
         return False
     section = {**(old.get("reference") or {}), "genome": genome, "annotation": annotation}
     return bool(new == {**old, "reference": section})

@@ -15,6 +15,7 @@ from poma_assets.science.errors import InputError, ReferenceFilesError
 from poma_assets.science.tables import near_miss
 
 ORGANISMS = ("human", "mouse")
+_BSD_SUM = re.compile(r"[0-9]{1,5} [0-9]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def find_checksum(text: str, name: str, *, source: str) -> str:
             continue
         if re.fullmatch("[0-9a-f]{32}", words[0].lower()):
             return f"md5:{words[0].lower()}"
-        if len(words) > 2 and words[0].isdecimal() and words[1].isdecimal():
+        if len(words) > 2 and _BSD_SUM.fullmatch(f"{words[0]} {words[1]}"):
             return f"bsd:{bsd_text(int(words[0]), int(words[1]))}"
     raise ReferenceFilesError(
         f"the list of checksums does not name {name}",

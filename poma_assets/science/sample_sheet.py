@@ -18,6 +18,7 @@ import pandas as pd
 from poma_assets.science.accessions import check_accession
 from poma_assets.science.errors import SampleSheetError
 from poma_assets.science.fastq_pairs import FASTQ_SUFFIXES, is_fastq_name
+from poma_assets.science.sheet_values import refuse_odd_values
 from poma_assets.science.tables import (
     IDENTIFIER_RULE,
     DelimitedTable,
@@ -107,6 +108,7 @@ def parse_sample_sheet(text: str, *, source: str, files_required: bool = True) -
             expected="one row for each sample or lane below the header",
         )
     refuse_unfilled(table, source=source, error=SampleSheetError)
+    refuse_odd_values(table, [name for name in table.columns if name not in _UNIT_COLUMNS], source=source)
     lanes: dict[str, list[Row]] = {}
     for row in table.rows:
         _check_row(row, table.columns, source, files_required)

@@ -1,7 +1,7 @@
 """Texts that a spreadsheet would run as formulas, made harmless for every CSV that people may open in one.
 
-The rule: a text that begins with = + - @ tab or carriage return gets a leading apostrophe. A lone + or - (the strand
-of a gene) is no formula and stays.
+The rule: a text that begins with = + - @ (also their wide forms), a tab or a line end gets a leading apostrophe. A lone
++ or - (the strand of a gene) is no formula and stays. The report's page has the same rule in ``report_core.js``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 import pandas as pd
 
-FORMULA_PATTERN = r"^(?:[=@\t\r]|[+-][\s\S])"
+FORMULA_PATTERN = "^(?:[=@\uff1d\uff20\\t\\r\\n]|[+\uff0b\uff0d-][\\s\\S])"
 """What such a text begins with, in the syntax that Python and DuckDB share."""
 
 _FORMULA = re.compile(FORMULA_PATTERN)

@@ -13,6 +13,7 @@ from poma_assets.science.whole_number_table import read_whole_numbers
 STRANDS = ("unstranded", "forward", "reverse")
 """Columns 2, 3 and 4 of ``ReadsPerGene.out.tab``."""
 
+_LARGEST = 1e15
 _COUNTS = {
     "read_pairs": "Number of input reads",
     "uniquely_mapped": "Uniquely mapped reads number",
@@ -96,12 +97,20 @@ def _number(values: dict[str, str], name: str, source: str) -> float:
     try:
         number = float(values[name])
     except (KeyError, ValueError):
-        raise ToolError(
-            "the final log of STAR is not complete",
-            where=source,
-            found=values.get(name),
-            expected=f"a number in the line {name!r}",
-            fix="Align the sample again.",
-        ) from None
-    # STAR prints nan for a mean over no reads.
-    return 0.0 if number != number else number
+        raise _incomplete(values, name, source) from None
+    if not number >= 0 or number > _LARGEST:
+        # STAR prints nan for a mean over no reads.
+        if number != number:
+            return 0.0
+        raise _incomplete(values, name, source)
+    return number
+
+
+def _incomplete(values: dict[str, str], name: str, source: str) -> ToolError:
+    return ToolError(
+        "the final log of STAR is not complete",
+        where=source,
+        found=values.get(name),
+        expected=f"a number in the line {name!r}",
+        fix="Align the sample again.",
+    )

@@ -14,7 +14,7 @@ import pandas as pd
 from poma_assets.science.errors import ContrastError
 
 SAMPLE_COLUMN = "sample"
-_CONDITION = re.compile(r"\s*(?P<column>[^=!]+?)\s*(?P<sign>!?=)\s*(?P<values>.*)", re.DOTALL)
+_CONDITION = re.compile(r"(?P<column>[^=!]+)(?P<sign>!?=)(?P<values>.*)", re.DOTALL)
 _PIECE = {mark: re.compile(rf'(?:[^{mark}"]|"[^"]*")+') for mark in ";,"}
 
 
@@ -35,7 +35,7 @@ def parse_subset(text: str, *, where: str) -> list[Condition]:
     Raises
     ------
     ContrastError
-        A condition without ``=`` or without values.
+        A condition without ``=``, column or values, or a quotation that does not end.
     """
     conditions = []
     for piece in _PIECE[";"].findall(text):
@@ -43,7 +43,8 @@ def parse_subset(text: str, *, where: str) -> list[Condition]:
             continue
         match = _CONDITION.fullmatch(piece)
         values = tuple(_unquoted(value) for value in _PIECE[","].findall(match["values"])) if match else ()
-        if not match or not values:
+        column = match["column"].strip() if match else ""
+        if not match or not column or not values or text.count('"') % 2:
             raise ContrastError(
                 "the subset cannot be read",
                 where=where,
@@ -51,7 +52,7 @@ def parse_subset(text: str, *, where: str) -> list[Condition]:
                 expected="column=value, several values separated by ',' and several conditions by ';'",
                 fix="Write for example cell_line=MM.1S;time_h=24, or sample!=S3 to leave a sample out",
             )
-        conditions.append(Condition(match["column"], values, match["sign"] == "!="))
+        conditions.append(Condition(column, values, match["sign"] == "!="))
     return conditions
 
 

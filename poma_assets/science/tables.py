@@ -17,9 +17,14 @@ from poma_assets.science.errors import InputError
 # A dash is how many people write "nothing"; words such as "none" or "null" may be levels.
 _MISSING = frozenset({"", "-", "na", "n/a", "nan", "not recorded"})
 _INVISIBLE_EDGES = " \t\r\n\u00a0\u200b\ufeff"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Controls, also those that turn the direction of writing or end a line for some programs only: what people see in
+# such a text is not what programs read (https://trojansource.codes).
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 IDENTIFIER_MAX_LENGTH = 100
+_MOST_DIGITS = 18
+_LONGEST_NAME = 200
+"""Characters beyond which nobody mistypes a name, and a comparison would take long."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,18 @@ def is_missing(text: str | None) -> bool:
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key which puts ``S2`` before ``S10``."""
     parts = re.split(r"(\d+)", text)
-    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in parts if part)
+    return tuple((1, int(part), "") if _is_small_number(part) else (0, 0, part.casefold()) for part in parts if part)
+
+
+def _is_small_number(part: str) -> bool:
+    return part.isdecimal() and len(part) <= _MOST_DIGITS
 
 
 def near_miss(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that is most like ``name``, ignoring case; None if nothing is alike."""
-    by_folded = {candidate.casefold(): candidate for candidate in known}
+    if len(name) > _LONGEST_NAME:
+        return None
+    by_folded = {candidate.casefold(): candidate for candidate in known if len(candidate) <= _LONGEST_NAME}
     matches = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=cutoff)
     return by_folded[matches[0]] if matches else None
 

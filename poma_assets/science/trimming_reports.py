@@ -7,6 +7,7 @@ from typing import Any
 
 from poma_assets.science.errors import ToolError
 
+_TOO_MANY = 10**15
 TrimmingRow = dict[str, str | int | float | None]
 
 
@@ -26,12 +27,12 @@ def parse_cutadapt_json(text: str, *, source: str) -> TrimmingRow:
     report = _load(text, source)
     try:
         reads, bases = report["read_counts"], report["basepair_counts"]
-        pairs_in, pairs_out = int(reads["input"]), int(reads["output"])
+        pairs_in, bases_in = _whole(reads["input"]), _whole(bases["input"])
+        pairs_out, bases_out = _part(reads["output"], pairs_in), _part(bases["output"], bases_in)
         with_adapter = (reads["read1_with_adapter"], reads["read2_with_adapter"])
-        bases_in, bases_out = int(bases["input"]), int(bases["output"])
+        adapter_1, adapter_2 = (None if n is None else _percent(_part(n, pairs_in), pairs_in) for n in with_adapter)
     except (KeyError, TypeError, ValueError) as error:
         raise _incomplete("cutadapt", source, error) from error
-    adapter_1, adapter_2 = (None if n is None else _percent(int(n), pairs_in) for n in with_adapter)
     return {
         "trimmer": "cutadapt",
         "read_pairs_in": pairs_in,
@@ -64,10 +65,10 @@ def parse_fastp_json(text: str, *, source: str) -> TrimmingRow:
     try:
         before, after = report["summary"]["before_filtering"], report["summary"]["after_filtering"]
         mates = 2 if "read2_before_filtering" in report else 1
-        reads_in, reads_out = int(before["total_reads"]), int(after["total_reads"])
-        bases_in, bases_out = int(before["total_bases"]), int(after["total_bases"])
-        q30_bases = int(after["q30_bases"])
-        trimmed = int(report.get("adapter_cutting", {}).get("adapter_trimmed_reads", 0))
+        reads_in, bases_in = _whole(before["total_reads"]), _whole(before["total_bases"])
+        reads_out, bases_out = _part(after["total_reads"], reads_in), _part(after["total_bases"], bases_in)
+        q30_bases = _part(after["q30_bases"], bases_out)
+        trimmed = _part(report.get("adapter_cutting", {}).get("adapter_trimmed_reads", 0), reads_in)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _incomplete("fastp", source, error) from error
     return {
@@ -86,7 +87,7 @@ def parse_fastp_json(text: str, *, source: str) -> TrimmingRow:
 def _load(text: str, source: str) -> dict[str, Any]:
     try:
         report = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToolError(
             f"the trimming report is not JSON: {error}", where=source, fix="Trim the sample again."
         ) from error
@@ -103,6 +104,20 @@ def _incomplete(trimmer: str, source: str, error: Exception) -> ToolError:
         expected="numbers of reads and bases before and after trimming",
         fix="Trim the sample again, with the version in docs/dependencies.md.",
     )
+
+
+def _whole(value: object) -> int:
+    """A number of reads or bases; ValueError for anything else that JSON can hold."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _TOO_MANY:
+        raise ValueError(f"{str(value)[:40]!r} is no number of reads or bases")
+    return value
+
+
+def _part(value: object, whole: int) -> int:
+    part = _whole(value)
+    if part > whole:
+        raise ValueError(f"{part} of {whole}")
+    return part
 
 
 def _percent(part: int, whole: int) -> float:

@@ -76,7 +76,12 @@ def read_whole_numbers(
     DataFrame
         int64, index named as the first column, in the order of the file.
     """
-    return read_numbers(text, source=source, columns=columns, header=header, counts=counts).whole().counts
+    table = read_numbers(text, source=source, columns=columns, header=header, counts=counts)
+    if len(table.texts.columns):
+        raise CountsError(
+            f"the column {table.texts.columns[0]} holds no numbers", where=source, expected="whole numbers in every row"
+        )
+    return table.whole().counts
 
 
 def read_numbers(
@@ -116,7 +121,7 @@ def read_numbers(
     _check_unique(columns, f"{source}, line {lines[0][0]}")
     separator = separator_of(lines[0][1])
     if header is None:
-        header = not _is_number(split_cells(lines[0][1], separator)[-1])
+        header = not _is_number((split_cells(lines[0][1], separator, source) or [""])[-1])
     body = lines[1:] if header else lines
     if not body:
         raise CountsError("the table has no rows", where=source, fix="Give a table with counts")
@@ -161,9 +166,23 @@ def separator_of(line: str) -> str:
     return "\t" if "\t" in line or "," not in line else ","
 
 
-def split_cells(line: str, separator: str) -> list[str]:
-    """Split a row into its cells, with quotes taken off."""
-    return next(csv.reader([line], delimiter=separator), [])
+def split_cells(line: str, separator: str, where: str | None = None, *, strict: bool = False) -> list[str]:
+    """Split a row into its cells, with quotes taken off.
+
+    Raises
+    ------
+    CountsError
+        A cell of more than 131,072 characters; if ``strict``, a quotation that does not end within the row.
+    """
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=strict), [])
+    except csv.Error as error:
+        raise CountsError(
+            f"the row cannot be read: {error}",
+            where=where,
+            found=repr(line[:60]),
+            fix="Close every quotation mark within its row, or take the quotation marks out",
+        ) from error
 
 
 def _read_cells(
@@ -225,7 +244,11 @@ def _check_unique(names: Sequence[str], where: str) -> None:
 
 def _check_widths(body: Sequence[tuple[int, str]], width: int, separator: str, source: str) -> None:
     for number, line in body:
-        found = len(split_cells(line, separator)) if '"' in line else line.count(separator) + 1
+        found = (
+            len(split_cells(line, separator, f"{source}, line {number}", strict=True))
+            if '"' in line
+            else line.count(separator) + 1
+        )
         if found != width:
             fix = "Complete the row; the file may be cut off"
             if found > width and separator == ",":

@@ -13,6 +13,9 @@ import yaml
 from poma_assets.science.errors import InputError
 
 _ADDRESS = re.compile(r"(https?://[^/\s]+)/\S*")  # may be a secret beyond its host
+_MOST_NODES = 100_000
+_DEEPEST = 50
+_BRACKET = re.compile(r"[][{}]")
 _NULL_TAG = "tag:yaml.org,2002:null"
 
 
@@ -33,8 +36,14 @@ def compose(text: str, *, source: str, error: type[InputError]) -> yaml.Node | N
     InputError
         As the given class, with line and column of the syntax error.
     """
+    if _bracket_depth(text) > _DEEPEST:
+        raise _too_deep(source, error)
     try:
-        return yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
+        node = yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
+        _refuse_bombs(node, source, error)
+        return node
+    except RecursionError as problem:
+        raise _too_deep(source, error) from problem
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -47,6 +56,38 @@ def compose(text: str, *, source: str, error: type[InputError]) -> yaml.Node | N
         ) from problem
     except yaml.YAMLError as problem:
         raise error(f"this is no valid YAML: {problem}", where=source) from problem
+
+
+def _too_deep(source: str, error: type[InputError]) -> InputError:
+    return error("lists and keys are nested too deeply", where=source, fix="Write one value or list for each key")
+
+
+def _bracket_depth(text: str) -> int:
+    """How many brackets are open at once at most; the library takes long before it gives up on hundreds."""
+    depth, deepest = 0, 0
+    for match in _BRACKET.finditer(text):
+        depth += 1 if match[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse_bombs(root: yaml.Node | None, source: str, error: type[InputError]) -> None:
+    """Refuse references (``*name``) that make a few lines stand for millions of values, or for themselves."""
+    waiting, number = [root] if root is not None else [], 0
+    while waiting:
+        node = waiting.pop()
+        number += 1
+        if number > _MOST_NODES:
+            raise error(
+                "the file stands for more values than any such file has",
+                where=source,
+                found=f"more than {_MOST_NODES:,}",
+                fix="Write the values themselves instead of references such as *name",
+            )
+        if isinstance(node, yaml.MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 def entries(node: yaml.MappingNode, *, source: str, error: type[InputError]) -> dict[str, Entry]:

@@ -110,9 +110,9 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
-def left_by_a_killed_writer(path: Path) -> tuple[Path, Path]:
+def left_by_a_killed_writer(path: Path) -> tuple[Path, ...]:
     """The files that lie beside the database only while somebody writes, or after one that was killed."""
-    return log_path(path), rollback_journal.journal_path(path)
+    return log_path(path), rollback_journal.journal_path(path), rollback_journal.unfinished_path(path)
 
 
 @contextmanager

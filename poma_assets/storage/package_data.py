@@ -6,9 +6,7 @@ What the files mean belongs to ``science``; here only where they are and how the
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pandas as pd
 
 from poma_assets.science.enrichment.gmt import GeneSetCollection, parse_gmt
 from poma_assets.science.errors import GeneSetError, StorageError
+from poma_assets.storage.text_files import LARGEST_GENE_SETS_BYTES, read_text
 
 SHIPPED_GENE_SETS = {name: f"{name}.symbols.gmt.gz" for name in ("go_bp", "go_mf", "go_cc")}
 """Gene sets in ``data/gene_sets``, by the name that a study uses."""
@@ -165,33 +164,6 @@ def read_gene_sets(name_or_path: str, study_root: Path) -> GeneSetCollection:
     name = name_or_path
     if name not in SHIPPED_GENE_SETS:
         name = path.name[: -len(".gmt.gz" if path.name.lower().endswith(".gz") else ".gmt")]
-    return parse_gmt(_read_text(path), name=name, source=str(path))
-
-
-def _read_text(path: Path) -> str:
-    """Text of a plain or gzip-compressed file; told apart by content, so that a wrong suffix does no harm."""
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        return content.decode("utf-8")
-    except FileNotFoundError as error:
-        raise GeneSetError(
-            "The gene-set file is missing",
-            where=str(path),
-            fix="Paths are relative to the study folder; mend the path in poma.yaml.",
-        ) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise GeneSetError(
-            "The gzip file is truncated or damaged", where=str(path), found=error, fix="Get the file again."
-        ) from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise GeneSetError(
-            "This is not a text file in UTF-8",
-            where=f"{path}, line {line}",
-            found=f"byte 0x{error.object[error.start]:02x}",
-            expected="a GMT file",
-        ) from error
-    except OSError as error:
-        raise GeneSetError("The gene-set file cannot be read", where=str(path), found=error.strerror) from error
+    fix = "Paths are relative to the study folder; mend the path in poma.yaml."
+    text = read_text(path, what="the gene-set file", error=GeneSetError, fix=fix, max_bytes=LARGEST_GENE_SETS_BYTES)
+    return parse_gmt(text, name=name, source=str(path))

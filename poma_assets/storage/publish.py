@@ -17,10 +17,16 @@ from poma_assets.storage.published_views import create_views
 from poma_assets.storage.warehouse import Warehouse
 
 
-def publish_study_database(warehouse: Warehouse, target: Path) -> int:
+def publish_study_database(warehouse: Warehouse, target: Path, *, asset: str = "") -> int:
     """Replace ``target`` by a whole copy of the warehouse, with views for people; all at once.
 
     Who has the old copy open goes on reading the old one. The copy keeps the comments on tables and columns.
+
+    Parameters
+    ----------
+    asset
+        The step that publishes. Its own records tell of the copy before this one, so they are left out: the same study
+        gives the same copy, however often it was published.
 
     Returns
     -------
@@ -45,6 +51,8 @@ def publish_study_database(warehouse: Warehouse, target: Path) -> int:
             with closing(duckdb.connect(str(copy))) as connection:
                 ensure_tables(connection, warehouse.database.place)
                 create_views(connection)
+                for table in ("steps", "artefacts"):
+                    connection.execute(f'DELETE FROM "{table}" WHERE asset = ?', [asset])
                 connection.execute("CHECKPOINT")
             size = copy.stat().st_size
             _sync(copy)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from poma_assets.storage.connection import Connection
 from poma_assets.storage.schema import TABLES
+
+if TYPE_CHECKING:
+    from poma_assets.storage.connection import Connection
 
 _TOP_GENES = 50
 

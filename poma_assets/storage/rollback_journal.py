@@ -32,6 +32,11 @@ def journal_path(path: Path) -> Path:
     return path.with_name(path.name + ".undo")
 
 
+def unfinished_path(path: Path) -> Path:
+    """The journal while it is written; left by a process that was killed at that, it is of no use."""
+    return path.with_name(path.name + ".undo.new")
+
+
 def save(path: Path, blocks: Sequence[int]) -> None:
     """Keep the headers and these blocks of a database that nobody writes; whole or not at all.
 
@@ -42,8 +47,7 @@ def save(path: Path, blocks: Sequence[int]) -> None:
     blocks
         The metadata blocks (``block_id`` of ``pragma_metadata_info()``).
     """
-    journal = journal_path(path)
-    new = journal.with_name(journal.name + ".new")
+    journal, new = journal_path(path), unfinished_path(path)
     with path.open("rb") as database, new.open("wb") as file:
         state = _state(database)
         places = [(0, _HEADERS)]
@@ -66,6 +70,7 @@ def is_left(path: Path) -> bool:
 def discard(path: Path) -> None:
     """Remove the journal: the checkpoint is complete, or none was begun."""
     journal_path(path).unlink(missing_ok=True)
+    unfinished_path(path).unlink(missing_ok=True)
 
 
 def roll_back(path: Path) -> None:

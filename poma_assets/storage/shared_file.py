@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from poma_assets.storage.lock import exclusive_lock
-from poma_assets.storage.staging import make_folder, plain_storage_errors, work_folder
+from poma_assets.storage.staging import make_folder, plain_storage_errors, remove_left_behind, work_folder
 
 _LONGEST_MAKING_S = 6 * 3600.0
 
@@ -47,6 +47,7 @@ def shared_file(folder: Path, name: str, make: Callable[[Path], None], *, descri
     lock = folder / f".{name}.lock"
     with exclusive_lock(lock, timeout_s=_LONGEST_MAKING_S, describe=describe):
         if path.is_file():
+            remove_left_behind(path)  # of one who was killed when the file was in its place already
             return path, True
         with work_folder(path) as work, plain_storage_errors(path):
             make(work / name)

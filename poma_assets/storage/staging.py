@@ -18,7 +18,7 @@ from pathlib import Path
 
 from poma_assets.science.errors import StorageError
 
-_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR)
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def work_folder(target: Path) -> Iterator[Path]:
     parent = target.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(parent / target.name)
+        remove_left_behind(parent / target.name)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{_host()}-{os.getpid()}-", dir=parent))
         folder.chmod(0o755)
     except OSError as error:
@@ -101,11 +101,13 @@ def replace_folder(source: Path, target: Path) -> None:
     """Rename the finished folder ``source`` to ``target``; an old one is moved aside first, then removed."""
     aside = source.with_name(source.name + ".old")
     try:
-        if target.exists():
+        if target.exists() or target.is_symlink():
             os.replace(target, aside)
         os.replace(source, target)
     except OSError as error:
         raise storage_error(error, target) from error
+    if aside.is_symlink():  # What it leads to is not ours.
+        aside.unlink()
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -117,11 +119,25 @@ def storage_error(error: OSError, path: Path) -> StorageError:
             where=str(path),
             fix="Make room on that disk and run again; the steps that finished are kept.",
         )
+    if error.errno == errno.EIO:
+        return StorageError(
+            "the disk failed: it reports an input/output error",
+            where=str(path),
+            fix="Look after the disk or its connection, then run again; the steps that finished are kept.",
+        )
     return StorageError(
         f"cannot be written: {error.strerror or error}",
         where=str(path),
         fix="Make the folder writable for you, or choose another results folder.",
     )
+
+
+def remove_left_behind(target: Path) -> None:
+    """Remove the work folders for ``target`` whose process on this machine is gone."""
+    pattern = _work_folder_name(re.escape(target.name))
+    for path in target.parent.iterdir():
+        if _is_abandoned(pattern.match(path.name)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def abandoned_folders(root: Path) -> Iterator[Path]:
@@ -149,13 +165,6 @@ def _work_folder_name(target: str) -> re.Pattern[str]:
 
 def _is_abandoned(work_folder_name: re.Match[str] | None) -> bool:
     return work_folder_name is not None and not _is_alive(int(work_folder_name.group(1)))
-
-
-def _remove_left_behind(target: Path) -> None:
-    pattern = _work_folder_name(re.escape(target.name))
-    for path in target.parent.iterdir():
-        if _is_abandoned(pattern.match(path.name)):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_alive(pid: int) -> bool:

@@ -17,7 +17,7 @@ from poma_assets.science.fastq_pairs import FASTQ_SUFFIXES, find_fastq_pairs, is
 from poma_assets.science.sample_sheet import parse_sample_sheet
 from poma_assets.science.tables import is_missing, listing, read_delimited
 from poma_assets.science.unfilled import FILL_IN
-from poma_assets.storage.text_files import read_text
+from poma_assets.storage.text_files import read_counts_text, read_text
 
 _READ_COLUMNS = ("sample", "fastq_1", "fastq_2", "strandedness")
 _HUMAN_COLUMNS = ("cell_line", "cell_context", "sensitivity", "treatment", "dose_um", "time_h", "replicate", "batch")
@@ -100,7 +100,7 @@ def rows_of_counts(count_matrix: Path) -> list[Row]:
         If it is no table of counts.
     """
     # Decimals are told by the check of the study, which knows `round_counts`.
-    matrix = parse_count_table(read_text(count_matrix), source=str(count_matrix), round_fractional=True)
+    matrix = parse_count_table(read_counts_text(count_matrix), source=str(count_matrix), round_fractional=True)
     return [{"sample": str(sample)} for sample in matrix.counts.columns]
 
 

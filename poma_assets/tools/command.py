@@ -115,6 +115,8 @@ def run_command(
     try:
         with ExitStack() as files:
             log_path.parent.mkdir(parents=True, exist_ok=True)
+            if log_path.is_symlink():  # Whatever it leads to is not our log.
+                log_path.unlink()
             log = files.enter_context(log_path.open("wb"))
             log.write(f"$ {shlex.join(texts)}\n".encode())
             log.flush()

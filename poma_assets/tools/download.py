@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from poma_assets.science.bsd_sum import BsdSum
 from poma_assets.science.errors import InputError, StorageError
+from poma_assets.science.secret_texts import without_secrets
 from poma_assets.storage.staging import plain_storage_errors
 from poma_assets.tools.http_request import (
     DownloadError,
@@ -288,7 +289,7 @@ class _Transfer:
     def resume_headers(self) -> dict[str, str]:
         """Ask for the rest only where a change of the server's file would be seen."""
         partial = self.partial
-        if not partial.size or partial.url != self.wanted.url:
+        if not partial.size or not partial.is_of(self.wanted.url):
             return {}
         if partial.validator:
             return {"Range": f"bytes={partial.size}-", "If-Range": partial.validator}
@@ -371,7 +372,7 @@ class _Transfer:
         pause_s = min(patience.longest_wait_s, patience.first_wait_s * 2.0 ** (failures - 1)) * random.uniform(0.5, 1)
         pause_s = pause_s if asked_s is None else max(asked_s, pause_s)
         if self.on_wait is not None:
-            self.on_wait(f"{self.wanted.url}: {failure.found}; trying again in {pause_s:.1f} s")
+            self.on_wait(without_secrets(f"{self.wanted.url}: {failure.found}; trying again in {pause_s:.1f} s"))
         time.sleep(pause_s)
 
 

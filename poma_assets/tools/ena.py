@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from poma_assets.science.accessions import is_run
 from poma_assets.science.ena_report import (
     REPORT_FIELDS,
     ArchiveFile,
@@ -23,6 +24,7 @@ from poma_assets.science.ena_report import (
     parse_file_report,
     unknown_accession,
 )
+from poma_assets.science.secret_texts import without_secrets
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder, write_whole_text
 from poma_assets.tools.download import DownloadError, Patience, download_checked, fetch_text
@@ -69,7 +71,7 @@ def resolve_accession(
     source = (
         f"{ena_address()}/filereport?accession={accession}&result=read_run&fields={','.join(REPORT_FIELDS)}&format=tsv"
     )
-    tell(f"asking {source}")
+    tell(without_secrets(f"asking {source}"))
     try:
         text = fetch_text(source, patience=patience, on_wait=tell)
     except DownloadError as error:
@@ -80,7 +82,7 @@ def resolve_accession(
     runs = parse_file_report(text, accession=accession, source=source)
     note = {
         "accession": accession,
-        "source": source,
+        "source": without_secrets(source),
         "date": datetime.now(UTC).date().isoformat(),
         "runs": [asdict(run) for run in runs],
     }
@@ -92,11 +94,18 @@ def kept_runs(accession: str, downloads: Path) -> list[ArchiveRun] | None:
     """What an accession was resolved to before; None if that is not known, or the note cannot be read."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         note = json.loads(_note_path(accession, downloads).read_text(encoding="utf-8"))
-        return [
+        runs = [
             ArchiveRun(run["run_accession"], tuple(ArchiveFile(**file) for file in run["files"]))
             for run in note["runs"]
         ]
+        # A note may have come with the study: what it says becomes names of folders and files.
+        return runs if runs and all(map(_is_sound, runs)) else None
     return None
+
+
+def _is_sound(run: ArchiveRun) -> bool:
+    names = (f"{run.run_accession}.fastq.gz", f"{run.run_accession}_1.fastq.gz", f"{run.run_accession}_2.fastq.gz")
+    return is_run(run.run_accession) and len(run.files) in (1, 2) and all(file.name in names for file in run.files)
 
 
 def run_files(run: ArchiveRun, downloads: Path) -> list[Path]:
@@ -140,7 +149,7 @@ def fetch_run(run: ArchiveRun, downloads: Path, *, patience: Patience | None = N
 def _fetch(file: ArchiveFile, target: Path, patience: Patience | None, tell: Tell) -> Path:
     url = f"{_scheme(ena_address())}://{file.path}"
     if not target.is_file():
-        tell(f"fetching {url} ({size_text(file.size_bytes)})")
+        tell(f"fetching {without_secrets(url)} ({size_text(file.size_bytes)})")
     download_checked(
         url,
         target,

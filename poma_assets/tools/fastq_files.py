@@ -21,6 +21,7 @@ import numpy as np
 
 from poma_assets.science.errors import FastqError
 from poma_assets.storage.staging import move_into_place, storage_error, work_folder
+from poma_assets.storage.text_files import refuse_special_file
 
 
 def _fast_zlib() -> ModuleType:
@@ -35,6 +36,10 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW_BITS = 31
 # Small, because each member of a block-gzipped file copies what is left of the block.
 _BLOCK_BYTES = 256 * 1024
+_LONGEST_RECORD_BYTES = 16 * 1024**2
+"""Longer than any read: the longest that was ever sequenced has 4 million bases."""
+
+_MOST_UNPACKED_BYTES = 4 * 1024**2
 _NEWLINE, _CARRIAGE_RETURN, _AT, _PLUS = b"\n"[0], b"\r"[0], b"@"[0], b"+"[0]
 
 
@@ -253,6 +258,8 @@ def _scan(path: Path, sample: str) -> _FastqScan:
     rest = b""
     for block in _content(path, where, compressed=compressed, digest=digest):
         rest = scan.add_records(rest + block)
+        if len(rest) > _LONGEST_RECORD_BYTES:
+            raise _too_long(where)
     if rest and not rest.endswith(b"\n"):
         rest = scan.add_records(rest + b"\n")
     if rest:
@@ -271,7 +278,17 @@ def _scan(path: Path, sample: str) -> _FastqScan:
     return scan
 
 
+def _too_long(where: str) -> FastqError:
+    return FastqError(
+        "a record is longer than any read",
+        where=where,
+        found=f"more than {_LONGEST_RECORD_BYTES:,} bytes in four lines",
+        fix="The file is damaged, not FASTQ, or was made to do harm: fetch it again from where it came.",
+    )
+
+
 def _is_gzip(path: Path, where: str) -> bool:
+    refuse_special_file(path, where=where, what="the FASTQ file", error=FastqError)
     try:
         with path.open("rb") as file:
             magic = file.read(2)
@@ -325,12 +342,13 @@ def _decompressed(blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
                     break
                 member, at_start = _ZLIB.decompressobj(wbits=_GZIP_WINDOW_BITS), True
             try:
-                yield member.decompress(data)
+                # A bound: 256 kB of a file made for it unpack to 256 MB.
+                yield member.decompress(data, _MOST_UNPACKED_BYTES)
             except _ZLIB.error as error:
                 fix = "Copy or download it again and compare its checksum."
                 raise FastqError(f"the gzip file is damaged: {error}", where=where, fix=fix) from error
             at_start = False
-            data = member.unused_data if member.eof else b""
+            data = member.unused_data if member.eof else member.unconsumed_tail
     if at_start or not member.eof:
         raise FastqError(
             "the gzip file is truncated: it ends before the end of its compressed data",

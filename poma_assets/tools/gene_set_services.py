@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from poma_assets.science.enrichment import kegg_tables
 from poma_assets.science.errors import GeneSetError, InputError
+from poma_assets.science.secret_texts import without_secrets
 from poma_assets.science.tables import near_miss
 from poma_assets.storage.gene_set_cache import FetchedGeneSets
 from poma_assets.tools.download import Download, DownloadError, OnWait, Patience, download, fetch_text
@@ -171,7 +172,7 @@ def fetch_kegg(
         f"{sets.n_by_kegg:,} from KEGG's own list, {len(sets.without_symbol):,} have none and are left out"
     )
     unmapped = tuple(f"{organism}:{gene}" for gene in sets.without_symbol)
-    return FetchedGeneSets(sets.gmt, address, release, unmapped, note)
+    return FetchedGeneSets(sets.gmt, without_secrets(address), release, unmapped, note)
 
 
 def fetch_gmt_file(
@@ -197,7 +198,7 @@ def fetch_gmt_file(
         If the server does not give it.
     """
     if on_step is not None:
-        on_step(url)
+        on_step(without_secrets(url))
     with tempfile.TemporaryDirectory(prefix="poma-gene-sets-") as folder:
         path = Path(folder) / "file"
         got: Download = download(
@@ -206,7 +207,7 @@ def fetch_gmt_file(
         content = path.read_bytes()
     text = _decoded(_unpacked(content, url), url)
     release = f"file of {got.last_modified}" if got.last_modified else ""
-    return FetchedGeneSets(_ids_first(text), url, release)
+    return FetchedGeneSets(_ids_first(text), without_secrets(url), release)
 
 
 @dataclass
@@ -227,7 +228,7 @@ class _KeggService:
         url = f"{self.address}/{path}"
         time.sleep(max(0.0, self._next_s - time.monotonic()))
         if self.on_step is not None:
-            self.on_step(url)
+            self.on_step(without_secrets(url))
         try:
             return fetch_text(url, patience=self.patience, on_wait=self.on_wait)
         except DownloadError as error:

@@ -219,5 +219,9 @@ def _network_failure(url: str, error: Exception) -> TransientFailure | DownloadE
         return TransientFailure("no answer in time")
     if isinstance(reason, http.client.IncompleteRead):
         return TransientFailure("the connection ended in the middle")
+    if isinstance(reason, http.client.InvalidURL):
+        # Its text holds a part of the address, which may be that of a proxy with its password.
+        fix = "Check the address, and http_proxy and https_proxy in the environment."
+        return DownloadError("the address, or that of the proxy, cannot be used", where=url, fix=fix)
     words = str(getattr(reason, "strerror", None) or reason or type(reason).__name__)
     return TransientFailure(words[:1].lower() + words[1:] if words[1:2].islower() else words)

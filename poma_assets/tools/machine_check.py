@@ -33,7 +33,7 @@ class Finding:
     """One line of `poma doctor`: what was looked at, what was found, and what to do if it is not ``ok``."""
 
     name: str
-    kind: Literal["program", "package", "machine"]
+    kind: Literal["program", "package", "machine", "study"]
     state: Literal["ok", "warning", "missing"]
     found: str
     fix: str = ""

@@ -6,6 +6,7 @@ Kept between calls and processes; which process may write it is decided by a loc
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -23,9 +24,13 @@ class PartialFile:
 
     path: Path
     file: BinaryIO
-    url: str = ""
+    fingerprint: str = ""
     validator: str = ""
     total_bytes: int | None = None
+
+    def is_of(self, url: str) -> bool:
+        """Whether what has arrived came from this address."""
+        return self.fingerprint == _fingerprint(url)
 
     @property
     def size(self) -> int:
@@ -35,15 +40,15 @@ class PartialFile:
         """Empty the file for a new version, and note which."""
         self.file.seek(0)
         self.file.truncate()
-        self.url, self.validator, self.total_bytes = url, validator, total_bytes
-        note = {"url": url, "validator": validator, "total_bytes": total_bytes}
+        self.fingerprint, self.validator, self.total_bytes = _fingerprint(url), validator, total_bytes
+        note = {"url": _fingerprint(url), "validator": validator, "total_bytes": total_bytes}
         self._note.write_text(json.dumps(note), encoding="utf-8")
 
     def recall(self) -> None:
         """Read the note; without one that can be read, what has arrived is of no use."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            self.url, self.validator, self.total_bytes = note["url"], note["validator"], note["total_bytes"]
+            self.fingerprint, self.validator, self.total_bytes = note["url"], note["validator"], note["total_bytes"]
 
     def empty(self) -> None:
         """Give up what has arrived."""
@@ -61,6 +66,11 @@ class PartialFile:
     @property
     def _note(self) -> Path:
         return self.path.with_name(f"{self.path.name}.json")
+
+
+def _fingerprint(url: str) -> str:
+    # Addresses may hold tokens: none is written down.
+    return hashlib.sha256(url.encode()).hexdigest() if url else ""
 
 
 @contextmanager

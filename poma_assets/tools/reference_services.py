@@ -16,6 +16,7 @@ from pathlib import Path
 
 from poma_assets.science.errors import ReferenceFilesError
 from poma_assets.science.reference_releases import SERVICES, ReferenceFile, ReferenceRelease, find_checksum
+from poma_assets.science.secret_texts import without_secrets
 from poma_assets.storage.cache_folder import cache_folder
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.staging import make_folder, write_whole_text
@@ -145,7 +146,7 @@ class _Fetch:
         url = f"{self.address}/{file.path}"
         checksum = kept.checksum if kept else self._checksum(file)
         target = self.folder / file.name
-        self.tell(f"{'checking' if target.is_file() else 'fetching'} {target if target.is_file() else url}")
+        self.tell(f"checking {target}" if target.is_file() else without_secrets(f"fetching {url}"))
         download_checked(
             url,
             target,
@@ -154,11 +155,11 @@ class _Fetch:
             on_progress=self.on_file(file.name),
             tell=self.tell,
         )
-        return FetchedFile(file.name, kept.url if kept else url, checksum, target.stat().st_size)
+        return FetchedFile(file.name, kept.url if kept else without_secrets(url), checksum, target.stat().st_size)
 
     def _checksum(self, file: ReferenceFile) -> str:
         source = f"{self.address}/{file.checksums}"
-        self.tell(f"asking {source}")
+        self.tell(without_secrets(f"asking {source}"))
         try:
             text = fetch_text(source, patience=self.patience, on_wait=self.tell)
         except DownloadError as error:

@@ -52,15 +52,15 @@ def name_by_accession(study, accession):
 
 
 @pytest.mark.tools
-def test_an_accession_is_checked_planned_fetched_and_counted(study_copy, poma, server):
+def test_an_accession_is_checked_planned_fetched_and_counted(study_copy, poma, server, poma_here):
     reads = name_by_accession(study_copy, "SRX384345")
     declare(server, "SRX384345", {RUN: reads})
     config = study_copy / "poma.yaml"
     config.write_text(config.read_text().replace("reference:\n", "reference:\n  star_sparse_d: 2\n"))
-    checked = poma("check", "--study", str(study_copy))
+    checked = poma_here("check", "--study", str(study_copy))
     assert checked.returncode == 0, checked.stderr
     assert f"the reads of 1 will be fetched from {server.url}/ena into downloads (SRX384345)" in checked.stdout
-    planned = poma("plan", "--study", str(study_copy))
+    planned = poma_here("plan", "--study", str(study_copy))
     assert planned.returncode == 0, planned.stderr
     assert server.requests == []
     ran = poma("run", "--study", str(study_copy), "--samples", SAMPLE, "--until", "counts")

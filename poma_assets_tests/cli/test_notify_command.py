@@ -44,3 +44,18 @@ def test_a_test_message_goes_to_every_channel_and_a_failure_shows_in_the_status(
         assert (result.exit_code, len(server.requests)) == (1, 2)
         assert "HTTP 403" in result.output
         assert "SECRET" not in result.output
+
+
+def test_channels_and_what_became_of_a_test_message_are_told_to_programs(run):
+    with loopback() as server:
+        config = (
+            f"name: mm\nnotifications:\n  webhook: {server.on('/SECRET', status(200), status(403))}\n  on: failure\n"
+        )
+        assert json.loads(run(config, "--json").stdout) == [{"channel": "webhook at 127.0.0.1", "events": ["failure"]}]
+        result = run(config, "--test", "--json")
+        sent = {"channel": "webhook at 127.0.0.1", "sent": True, "error": None}
+        assert (result.exit_code, json.loads(result.stdout)) == (0, [sent])
+        result = run(config, "--test", "--json")
+        ((told,), status_now) = json.loads(result.stdout), result.exit_code
+        assert (status_now, told["sent"], "HTTP 403" in told["error"]) == (1, False, True)
+        assert "SECRET" not in result.output

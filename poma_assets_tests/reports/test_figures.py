@@ -32,7 +32,7 @@ def drawings():
     de = make_de_results(CONTRASTS[0], 200, 0)
     groups = dict.fromkeys(STUDY.table("samples")["sample_id"], "all")
     return {
-        "volcano": figures.volcano_figure(de, fdr=0.05, log2_fold_change=1, label_genes=[HOSTILE]),
+        "volcano": figures.volcano_figure(de, fdr=0.05, log2_fold_change=1),
         "dispersion": figures.dispersion_figure(contrast.gene_dispersions),
         "pca": figures.pca_figure(STUDY.table("sample_pca"), STUDY.table("samples")),
         "library": figures.library_size_figure(STUDY.table("size_factors")),
@@ -136,14 +136,27 @@ def test_volcano_survives_zero_p_values_and_wild_effects():
     assert axes.get_xlim()[1] < 30.0
 
 
-def test_volcano_labels_the_named_genes():
-    figure = figures.volcano_figure(make_de_results("x", 100, 0), label_genes=["GENE7", "absent"])
-    assert {text.get_text() for text in figure.axes[0].texts} >= {"GENE7"}
-    assert "absent" not in {text.get_text() for text in figure.axes[0].texts}
+def test_volcano_labels_the_strongest_genes_that_are_significant():
+    de = make_de_results("x", 100, 0)
+    de["gene_name"] = [f"GENE{i}" for i in range(100)]
+    hits = de[significance(de, fdr=0.05, log2_fold_change=1.0) != "no"]
+    labels = {text.get_text() for text in figures.volcano_figure(de).axes[0].texts} - {"FDR 0.05"}
+    assert hits.nsmallest(1, "p_value")["gene_name"].iloc[0] in labels
+    assert labels <= set(hits["gene_name"])
+    none = de.assign(p_adjusted=1.0)
+    assert [text.get_text() for text in figures.volcano_figure(none).axes[0].texts] == []
+
+
+def test_more_contrasts_than_fit_are_counted_below_the_verdicts():
+    one = make_verdicts("x")
+    many = pd.concat([one.assign(contrast_id=f"c{i:02}") for i in range(43)])
+    axes = figures.verdict_counts_figure(many).axes[0]
+    assert len(axes.get_yticklabels()) == 40
+    assert axes.get_xlabel() == "hypotheses; 3 more contrasts are not drawn"
 
 
 def test_labels_do_not_cover_each_other():
-    figure = figures.volcano_figure(make_de_results("x", 50, 0), label_genes=())
+    figure = figures.volcano_figure(make_de_results("x", 50, 0).assign(p_adjusted=1.0))
     axes = figure.axes[0]
     placed = label_points(axes, [0.0] * 12, [1.0] * 12, [f"GENE{i}" for i in range(12)])
     assert placed >= 6

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from poma_assets.science.errors import CountsError, NotEnoughDataError
-from poma_assets.science.exploration import principal_components, sample_distances
+from poma_assets.science.exploration import components_or_reason, principal_components, sample_distances
 from poma_assets.storage.schema import TABLES
 
 
@@ -57,6 +57,27 @@ def test_too_little_for_components() -> None:
         principal_components(pd.DataFrame({"a": [1.0, 2]}))
     with pytest.raises(NotEnoughDataError, match="differ"):
         principal_components(pd.DataFrame({"a": [1.0, 2], "b": [1.0, 2]}))
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        ({"a": [1.0, 2]}, "Principal components need at least two samples (found 1)"),
+        ({"a": [1.0, 2], "b": [1.0, 2]}, "Principal components need samples that differ (found equal values in all)"),
+        ({"a": [5.0, 5], "b": [5.0, 5], "c": [5.0, 5]}, "Principal components need samples that differ"),
+    ],
+)
+def test_samples_without_components_get_the_reason_and_an_empty_table(samples, reason) -> None:
+    frame, said = components_or_reason(pd.DataFrame(samples))
+    assert said.startswith(reason)
+    assert len(frame) == 0
+    assert tuple(frame.columns) == tuple(column.name for column in TABLES["sample_pca"].columns)
+
+
+def test_two_samples_have_one_component_and_nothing_to_excuse(values: pd.DataFrame) -> None:
+    frame, said = components_or_reason(values[["a", "d"]])
+    assert (said, set(frame.component)) == ("", {1})
+    pd.testing.assert_frame_equal(frame, principal_components(values[["a", "d"]]))
 
 
 def test_distances_by_hand(values: pd.DataFrame) -> None:

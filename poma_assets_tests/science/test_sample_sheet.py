@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poma_assets.science.errors import PomaError, SampleSheetError
+from poma_assets.science.look_alikes import appearance
 from poma_assets.science.sample_sheet import parse_sample_sheet
 from poma_assets.storage.schema import TABLES
 
@@ -247,7 +248,8 @@ SHEETS = st.lists(
     ),
     min_size=1,
     max_size=6,
-    unique_by=lambda row: row[0].casefold(),
+    # Notes that differ in nothing that can be seen are refused.
+    unique_by=(lambda row: row[0].casefold(), lambda row: appearance(row[1])),
 )
 
 

@@ -133,9 +133,9 @@ def test_file_of_the_user_relative_to_the_study(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (gzip.compress(GMT.encode() * 50, mtime=0)[:-9], "The gzip file is truncated or damaged"),
-        (b"\x1f\x8b\x08\x00garbage that is no deflate stream", "The gzip file is truncated or damaged"),
-        (b"a\tfirst\tG1\nb\tsecond\t\xff\xfe\n", "line 2: This is not a text file in UTF-8 (found byte 0xff"),
+        (gzip.compress(GMT.encode() * 50, mtime=0)[:-9], "the compressed file is damaged or cut off"),
+        (b"\x1f\x8b\x08\x00garbage that is no deflate stream", "the compressed file is damaged or cut off"),
+        (b"a\tfirst\tG1\nb\tsecond\t\xff\xfe\n", "line 2: the gene-set file is not encoded as UTF-8 (found byte 0xff"),
         (b"a\tfirst\tG1\nb\n", "line 2: A gene set needs at least three fields"),
         (b"", "The file has no gene sets"),
     ],
@@ -150,10 +150,10 @@ def test_damaged_files_are_named(tmp_path, content, words):
 
 
 def test_missing_file_and_unknown_name(tmp_path):
-    with pytest.raises(GeneSetError, match="The gene-set file is missing"):
+    with pytest.raises(GeneSetError, match="the gene-set file does not exist"):
         read_gene_sets("sets.gmt", tmp_path)
     with pytest.raises(GeneSetError, match=r"found 'kegg'; expected go_bp, go_mf, go_cc or the path"):
         read_gene_sets("kegg", tmp_path)
     (tmp_path / "folder.gmt").mkdir()
-    with pytest.raises(GeneSetError, match="cannot be read"):
+    with pytest.raises(GeneSetError, match="the gene-set file is no ordinary file"):
         read_gene_sets("folder.gmt", tmp_path)

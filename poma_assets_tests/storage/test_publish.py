@@ -150,6 +150,15 @@ def test_changes_that_somebody_made_to_the_old_copy_do_not_break_the_new(tmp_pat
         assert "mine" not in {name for (name,) in rows_of_copy(target)}
 
 
+def test_the_copy_does_not_tell_of_the_one_before_it(tmp_path: Path) -> None:
+    warehouse, target = warehouse_in(tmp_path), tmp_path / "study.duckdb"
+    store(warehouse, {"gene_counts": counts("S1", {"a": 1})})
+    store(warehouse, {}, "", asset="study_database", partition_values={})
+    publish_study_database(warehouse, target, asset="study_database")
+    assert rows_of(target, "SELECT asset, partition FROM steps") == [("gene_counts", "S1")]
+    assert set(warehouse.steps()["asset"]) == {"gene_counts", "study_database"}
+
+
 def rows_of_copy(target: Path) -> list[tuple[str]]:
     """Tables of a database file, read through a second path: DuckDB shares open files by path."""
     alias = target.with_name("alias.duckdb")

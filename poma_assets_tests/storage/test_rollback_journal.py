@@ -77,6 +77,7 @@ def test_half_a_journal_is_none(warehouse: Warehouse) -> None:
     journal = rollback_journal.journal_path(warehouse.path)
     journal.with_name(journal.name + ".new").write_bytes(b'{"iteration": 1, "places": [[0, ')
     assert stored_counts(warehouse) == {1}
+    assert not rollback_journal.unfinished_path(warehouse.path).exists()
     store(warehouse, generation("S1", 2, 100))
     assert stored_counts(warehouse) == {2}
 

@@ -31,6 +31,27 @@ def test_a_file_is_made_once_and_found_the_second_time(tmp_path: Path) -> None:
     assert (tmp_path / "key.txt").read_text() == "one"
 
 
+def _end_after_renaming(folder: Path) -> None:
+    real = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        real(source, target)
+        os._exit(0)  # as by kill -9: nothing is tidied up
+
+    os.replace = replace
+    shared_file(folder, "key.txt", lambda path: path.write_text("one") and None, describe="making")
+
+
+def test_a_maker_that_was_killed_when_the_file_was_in_its_place_leaves_nothing(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=_end_after_renaming, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert len(list(tmp_path.glob(".key.txt.partial-*"))) == 1
+    path, was_there = shared_file(tmp_path, "key.txt", lambda path: None, describe="making")
+    assert (path.read_text(), was_there) == ("one", True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".key.txt.lock", "key.txt"]
+
+
 def test_two_processes_make_it_once(tmp_path: Path) -> None:
     made = tmp_path / "made.log"
     context = multiprocessing.get_context("fork")

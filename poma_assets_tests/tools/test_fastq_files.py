@@ -76,7 +76,7 @@ def test_missing_and_empty(tmp_path):
         check_fastq_pair(tmp_path / "empty.fastq.gz", None, sample="S1")
     with pytest.raises(FastqError, match="holds no reads"):
         check_fastq_pair(write(tmp_path / "none.fastq.gz", ""), None, sample="S1")
-    with pytest.raises(FastqError, match="cannot be read"):
+    with pytest.raises(FastqError, match=r"no ordinary file \(found a folder\)"):
         check_fastq_pair(tmp_path, None, sample="S1")
 
 

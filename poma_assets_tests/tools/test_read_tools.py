@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from poma_assets.tools.cutadapt import run_cutadapt
 from poma_assets.tools.fastp import run_fastp
 from poma_assets.tools.fastq_files import check_fastq_pair
 from poma_assets.tools.fastqc import fastqc_outputs, read_fastqc_data, run_fastqc
-from poma_assets.tools.multiqc import run_multiqc
+from poma_assets.tools.multiqc import report_layout, run_multiqc
 from poma_assets.tools.trimming import check_trimmed_reads
 
 ADAPTER_1, ADAPTER_2 = "AGATCGGAAGAGCACACGTCTGAACTCCAGTCA", "AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGT"
@@ -132,10 +134,71 @@ def test_fastqc_and_multiqc(reads, tmp_path):
     assert row["adapter_pct"] == 50.0
     assert record.peak_memory_mib > 50
 
-    run_multiqc([quality], tmp_path / "report", title="A study", log_path=tmp_path / "multiqc.log")
-    assert "A study" in (tmp_path / "report" / "multiqc_report.html").read_text()
+    folders = {name: tmp_path / f"[1] {name}" for name in ("read_quality", "trimmed_read_quality", "others")}
+    trimmed = [tmp_path / name for name in ("t1.fastq.gz", "t2.fastq.gz", "trimmed.json")]
+    run_cutadapt(*reads, *trimmed, threads=1, log_path=tmp_path / "cutadapt.log")
+    for sample in NAMES:
+        for stage, folder in (("raw", "read_quality"), ("trimmed", "trimmed_read_quality")):
+            for read in ("R1", "R2"):
+                write_fastqc_of(outputs[reads[0]][1], folders[folder] / sample, f"{sample}_{stage}_{read}")
+        write_reports_of_tools(folders["others"] / sample, sample, trimmed[-1])
+    layout = report_layout(
+        raw_quality=folders["read_quality"],
+        trimmed_quality=folders["trimmed_read_quality"],
+        own_sections=["own"],
+        left_out=["gone"],
+    )
+    own = {"section_name": "Own", "plot_type": "table", "data": {name: {"x": 1} for name in NAMES[:3]}}
+    run_multiqc(
+        list(folders.values()),
+        tmp_path / "report",
+        title='A "study" <b>\\',
+        log_path=tmp_path / "multiqc.log",
+        modules=["custom_content", "fastqc", "cutadapt", "fastp", "star", "featurecounts"],
+        config={**layout, "custom_data": {"own": own}},
+    )
+    html = (tmp_path / "report" / "multiqc_report.html").read_text()
+    assert "A &quot;study&quot; &lt;b&gt;&#92;" in html
+    assert str(tmp_path) not in html
+    assert not re.search(r"""<(script|link)[^>]*(src|href)=["']?https?:""", html)
+    headings = re.findall(r'class="nav-l1"[^>]*>\s*([^<]+?)\s*<', html)
+    assert headings == ["General Stats", "Own", *SECTIONS, "Software Versions"]
     data = json.loads((tmp_path / "report" / "multiqc_report_data" / "multiqc_data.json").read_text())
-    assert "S1_raw_R1" in str(data["report_general_stats_data"])
+    found = {section: set(next(iter(files.values()))) for section, files in data["report_data_sources"].items()}
+    files_of_pairs = {f"{name} {read}" for name in NAMES[:3] for read in ("R1", "R2")}
+    assert found == {section: files_of_pairs if "FastQC" in section else set(NAMES[:3]) for section in SECTIONS}
+    # One row for each sample over all tools; its two files fold out below it.
+    table = (tmp_path / "report" / "multiqc_report_data" / "multiqc_general_stats.txt").read_text()
+    rows = [line.split("\t") for line in table.splitlines()[1:]]
+    assert {row[0] for row in rows} == {*NAMES[:3], *files_of_pairs}
+    assert all("" not in row for row in rows if row[0] in NAMES)
+
+
+NAMES = ("DMSO_R1", "DMSO_R2", "A.sorted_1", "gone")
+"""Two replicates that look like a pair of files, a name that MultiQC would cut, a sample that was withdrawn."""
+SECTIONS = ("FastQC, raw reads", "Cutadapt", "FastQC, trimmed reads", "STAR", "featureCounts")
+
+
+def write_fastqc_of(archive: Path, folder: Path, name: str) -> None:
+    """Write a FastQC report like another, of the file ``name``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = read_fastqc_data(archive)
+    with zipfile.ZipFile(folder / f"{name}_fastqc.zip", "w") as copy:
+        copy.writestr(f"{name}_fastqc/", "")
+        copy.writestr(f"{name}_fastqc/fastqc_data.txt", text.replace("S1_raw_R1.fastq.gz", f"{name}.fastq.gz"))
+
+
+def write_reports_of_tools(folder: Path, sample: str, cutadapt_json: Path) -> None:
+    """Write the reports of cutadapt, STAR and featureCounts as our steps leave them, the latter two made up."""
+    folder.mkdir(parents=True)
+    shutil.copy(cutadapt_json, folder / f"{sample}.cutadapt.json")
+    figures = {"Number of input reads": "160", "Uniquely mapped reads number": "150", "Uniquely mapped reads %": "93%"}
+    figures |= {"Number of reads mapped to multiple loci": "5", "% of reads mapped to multiple loci": "3%"}
+    log = "".join(f"{name} |\t{value}\n" for name, value in figures.items())
+    (folder / f"{sample}.Log.final.out").write_text(log)
+    (folder / f"{sample}.featurecounts.txt.summary").write_text(
+        f"Status\t/alignments/{sample}/{sample}.bam\nAssigned\t140\nUnassigned_NoFeatures\t10\n"
+    )
 
 
 def test_multiqc_without_anything_to_report(tmp_path):

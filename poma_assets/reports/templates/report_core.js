@@ -45,7 +45,7 @@ Poma.csvCell = (value) => {
   if (Poma.isEmpty(value)) return "";
   let text = typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value);
   // A spreadsheet runs a cell that begins like a formula.
-  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text) && !Number.isFinite(Number(text))) text = "'" + text;
+  if (typeof value === "string" && /^(?:[=@\uff1d\uff20\t\r\n]|[+\uff0b\uff0d-][^])/.test(text)) text = "'" + text;
   return /[",\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
 };
 

@@ -13,6 +13,7 @@ from poma_assets.science.errors import GeneSetError
 
 # Some Enrichr libraries give every gene a weight, "TP53,1.0".
 _WEIGHT = re.compile(r",[-+]?[0-9.]+(e[-+]?[0-9]+)?$", re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _NOT_A_NAME = re.compile(r">?\s*https?://|na$", re.IGNORECASE)
 _GMT_FORM = "name, description and gene symbols, separated by tabs"
 
@@ -76,11 +77,11 @@ def parse_gmt(text: str, *, name: str, source: str) -> GeneSetCollection:
     """
     sets: list[GeneSet] = []
     first_line: dict[str, int] = {}
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+    for number, line in enumerate(_LINE_END.split(text.removeprefix("\ufeff")), start=1):
         if not line.strip():
             continue
         where = f"{source}, line {number}"
-        gene_set = _parse_line(line.rstrip("\r"), where)
+        gene_set = _parse_line(line, where)
         if gene_set.term_id in first_line:
             raise GeneSetError(
                 f"Gene set {gene_set.term_id!r} is there twice",
