@@ -139,7 +139,11 @@ def trial(folder: Path, size: str, only: str) -> None:
 
 def finish(launcher: subprocess.Popen[bytes], log: Path) -> None:
     """Wait for `poma run`, and end if it failed."""
-    if launcher.wait():
+    try:
+        failed = launcher.wait()
+    finally:
+        launcher.terminate()
+    if failed:
         raise SystemExit(f"poma run failed:\n{log.read_text()}")
     print("\n".join(log.read_text().splitlines()[-2:]))
 
