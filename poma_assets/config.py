@@ -13,6 +13,7 @@ from poma_assets.science.contrasts import Contrast, parse_contrasts, validate_co
 from poma_assets.science.errors import ConfigError, ContrastError, InputError, SampleSheetError
 from poma_assets.science.sample_sheet import SampleSheet, parse_sample_sheet
 from poma_assets.science.tables import listing, near_miss
+from poma_assets.storage.lake_catalogue import Catalogue, parse_catalogue
 from poma_assets.storage.text_files import LARGEST_STUDY_FILE_BYTES, read_text
 from poma_assets.study_config import CONFIG_NAME, DEFAULT_SAMPLES, SHIPPED, StudyConfig, parse_config
 
@@ -50,6 +51,11 @@ class Study:
     def warehouse_path(self) -> Path:
         """The pipeline's own database."""
         return self.results_dir / "warehouse.duckdb"
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """Where the catalogue of the tables is; None where they are in the file `warehouse_path`."""
+        return parse_catalogue(self.config.warehouse, self.root)
 
     @property
     def published_path(self) -> Path:

@@ -6,6 +6,7 @@ from poma_assets.file_policy import recorded_files
 from poma_assets.resources import StudyResource
 from poma_assets.storage.artefacts import stored_path
 from poma_assets.storage.file_removal import bytes_in
+from poma_assets.storage.lake_catalogue import LAKE_FOLDER
 
 MERGED, TRIMMED, ALIGNMENTS, TABLES = "merged reads", "trimmed reads", "alignments", "counts, quality and fits"
 REPORTS, WAREHOUSE, LOGS = "reports", "warehouse", "logs"
@@ -29,7 +30,7 @@ def disk_use(study: StudyResource) -> dict[str, int]:
         if asset != "raw_reads":
             use[_KINDS.get(asset, TABLES)] += int(size)
     use[REPORTS] = bytes_in(place.reports_dir)
-    use[WAREHOUSE] = _bytes_beside(place.results_dir)
+    use[WAREHOUSE] = _bytes_beside(place.results_dir) + bytes_in(place.results_dir / LAKE_FOLDER)
     use[LOGS] = bytes_in(place.results_dir / "logs")
     return use
 

@@ -5,7 +5,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 import dagster as dg
@@ -14,10 +13,12 @@ from dagster._core.utils import make_new_run_id
 
 from poma_assets import up_to_date
 from poma_assets.definitions import defs
+from poma_assets.genome_memory import index_bytes
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
 from poma_assets.phases import PHASES, READS_AHEAD, Phase, nodes_in_use, phases_after, phases_until
 from poma_assets.planning import AssetNode, StaleStep, StepIndex, stale_steps
 from poma_assets.resources import StudyResource
+from poma_assets.run_pool import KILLED, MOST_ATTEMPTS, RunPool
 from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
 from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
@@ -25,13 +26,12 @@ from poma_assets.storage.results_folder import refuse_foreign_links
 from poma_assets.storage.staging import make_folder, plain_storage_errors
 from poma_assets.time_left import TimeLeft
 from poma_assets.vocabulary import LAUNCHER_TAG
-from poma_assets.worker_pool import KILLED, WorkerPool
+from poma_assets.worker_pool import WorkerPool
 
 _POLL_S = 0.2
 _LOOK_S = 1.0
 """How often the event log is asked for new steps and for runs that somebody ended in the UI."""
 
-_STAR_EXTRA_BYTES = 2 * 1024**3
 _MEMORY_SHARE = 0.85
 _UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
 _ENDED_BY_USER = [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED]
@@ -111,13 +111,16 @@ def needed_nodes(study: StudyResource, *, htseq: bool = False) -> list[AssetNode
 class Launcher:
     """Launches the stale steps of a study. Use :meth:`run` once."""
 
-    def __init__(self, study: StudyResource, progress: Progress, *, jobs: int | None = None) -> None:
+    def __init__(
+        self, study: StudyResource, progress: Progress, *, jobs: int | None = None, pool: RunPool | None = None
+    ) -> None:
         refuse_foreign_links(study.study.results_dir)
         self._study = study
         self._progress = progress
-        self._jobs = jobs or os.cpu_count() or 1
+        root, log_dir = study.study.root, study.study.results_dir / "logs"
+        self._pool: RunPool = WorkerPool(study_root=root, log_dir=log_dir) if pool is None else pool
+        self._jobs = jobs or self._pool.capacity or os.cpu_count() or 1
         self._instance = dg.DagsterInstance.get()
-        self._pool = WorkerPool(study_root=study.study.root, log_dir=study.study.results_dir / "logs")
         self._summary = Summary()
         self._labels: dict[str, str] = {}
         self._seen_until: dict[str, str] = {}
@@ -181,6 +184,8 @@ class Launcher:
 
     def _stamp(self) -> None:
         """Note which files say that nothing is to do, so that the next launch need not plan to know it."""
+        if self._study.warehouse.database.file is None:
+            return  # another machine may write it, and no file here would show it
         study, index = self._study.study, StepIndex.read(self._study)
         optional = (study.contrasts_path, study.hypotheses_path, study.cell_lines_path, study.quality_overrides_path)
         inputs = self._study.hashes.looked_at | {path for path in optional if path is not None}
@@ -268,6 +273,8 @@ class Launcher:
         phase, label = queue.phase_of.pop(outcome.run_id), self._labels[outcome.run_id]
         failures = list(outcome.failures)
         if ("worker", KILLED) in failures:
+            if self._tried_again(phase, outcome.run_id, queue):
+                return
             failures = [("worker", self._close_dead_run(outcome.run_id))]
         elif not outcome.succeeded and not failures:
             failures = [("run", "it did not succeed; see `poma ui`")]
@@ -285,6 +292,19 @@ class Launcher:
             queue.waiting = deque(_without_read_ahead(entry, label) for entry in queue.waiting)
         if failures and phase.required:
             self._summary.not_reached += queue.drop(phases_after({phase.title}))
+
+    def _tried_again(self, phase: Phase, run_id: str, queue: _Queue) -> bool:
+        """Hand a run over once more whose machine was lost, to another one; what it had finished is not done again."""
+        task = queue.tasks[run_id]
+        if self._pool.capacity is None or run_id in self._stopped or task.attempt >= MOST_ATTEMPTS:
+            return False
+        self._close_dead_run(run_id)
+        self._tell_steps(run_id)
+        self._time_left.finished(run_id)
+        again = replace(task, run_id=make_new_run_id(), attempt=task.attempt + 1)
+        self._labels[again.run_id] = self._labels[run_id]
+        queue.waiting.appendleft((phase, again))
+        return True
 
     def _close_dead_run(self, run_id: str) -> str:
         """Say in the run history how a run ended whose process is gone; return the same for people."""
@@ -322,9 +342,9 @@ class Launcher:
 
     def _affordable_jobs(self) -> int:
         """As many samples at once as genome indices fit into the memory that is free."""
-        parameters = self._study.files("star_index").get("parameters")
-        needed = _STAR_EXTRA_BYTES + (_folder_bytes(parameters.parent) if parameters else 0)
-        return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // needed)
+        if self._pool.capacity is not None:
+            return self._jobs  # whoever runs the queue or the cluster has set that
+        return max(1, int(psutil.virtual_memory().available * _MEMORY_SHARE) // index_bytes(self._study))
 
 
 def share_of_cores(cores: int, at_once: int, *, is_last: bool) -> int:
@@ -374,7 +394,3 @@ def _tasks(phase: Phase, stale: Sequence[StaleStep]) -> list[RunTask]:
 def _job_of(phase: Phase, assets: Iterable[str]) -> str:
     # In one run with the rest of the sample: what htseq reads may be dropped when the sample is done.
     return "count_sample_with_htseq" if "htseq_counts" in assets else phase.job_name
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0

@@ -48,7 +48,8 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @cached_property
     def warehouse(self) -> Warehouse:
         """The study's warehouse."""
-        return Warehouse(self.study.warehouse_path, on_wait=dg.get_dagster_logger().info)
+        study = self.study
+        return Warehouse(study.warehouse_path, on_wait=dg.get_dagster_logger().info, catalogue=study.catalogue)
 
     @property
     def hashes(self) -> HashCache:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -21,7 +22,7 @@ class RunTask:
     """One Dagster run: a job, its partition, and the assets of it that must run.
 
     ``launcher`` is the `this_process` of whoever launched it; ``threads`` what one program of it may use;
-    ``remade`` are assets whose dropped files are needed again.
+    ``remade`` are assets whose dropped files are needed again; ``attempt`` counts the machines that were lost with it.
     """
 
     run_id: str
@@ -31,6 +32,7 @@ class RunTask:
     launcher: str
     threads: int = 1
     remade: tuple[str, ...] = ()
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,16 @@ class RunOutcome:
     succeeded: bool
     failures: tuple[tuple[str, str], ...] = ()
     unchanged: int = 0
+
+
+def task_from_json(values: Mapping[str, Any]) -> RunTask:
+    """A task from what JSON makes of its fields (`dataclasses.asdict`)."""
+    return RunTask(**{**values, "assets": tuple(values["assets"]), "remade": tuple(values["remade"])})
+
+
+def outcome_from_json(values: Mapping[str, Any]) -> RunOutcome:
+    """An outcome from what JSON makes of its fields."""
+    return RunOutcome(**{**values, "failures": tuple((step, text) for step, text in values["failures"])})
 
 
 def this_process() -> str:

@@ -24,6 +24,7 @@ from poma_assets.science.notification_texts import (
 from poma_assets.science.quality_gates import COHORT_METRICS
 from poma_assets.science.tables import near_miss
 from poma_assets.science.yaml_text import compose, entries, position
+from poma_assets.storage.lake_catalogue import EMBEDDED, parse_catalogue
 
 CONFIG_NAME = "poma.yaml"
 DEFAULT_SAMPLES = "samples.tsv"
@@ -55,6 +56,11 @@ def _one_own_table(names: list[str]) -> list[str]:
 def _webhook(value: str | None) -> str | None:
     if value is not None and not value.startswith(ENVIRONMENT_PREFIX) and not is_webhook_address(value):
         raise ValueError(WEBHOOK_RULE)
+    return value
+
+
+def _warehouse(value: str) -> str:
+    parse_catalogue(value)
     return value
 
 
@@ -189,9 +195,10 @@ class StudyConfig(_Section):
     seed: Annotated[int, Field(ge=0)] = 1
     notifications: NotificationsConfig = NotificationsConfig()
     inbox: InboxConfig | None = None
+    warehouse: Annotated[str, Field(repr=False), AfterValidator(_warehouse)] = EMBEDDED
 
 
-NOT_ANALYSIS = frozenset({"notifications", "inbox"})
+NOT_ANALYSIS = frozenset({"notifications", "inbox", "warehouse"})
 """Keys that change no result: reports do not print them as parameters."""
 
 
@@ -287,8 +294,9 @@ def _found(item: ErrorDetails) -> str:
     path = item["loc"]
     if item["input"] is None:
         return "an empty value"
-    # The address of a webhook is a password: whoever has it can post.
-    if path[:1] == ("notifications",) and not (path[1:2] in (("on",), ("email",)) and len(path) > 2):
+    # The address of a webhook is a password: whoever has it can post. A database is given one by mistake.
+    is_address = path[:1] == ("notifications",) and not (path[1:2] in (("on",), ("email",)) and len(path) > 2)
+    if is_address or path[:1] == ("warehouse",):
         return "a value that is not shown, for it may hold a secret"
     return repr(item["input"])
 

@@ -13,13 +13,13 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from poma_assets.run_pool import lost
 from poma_assets.runs import RunOutcome, RunTask
-
-KILLED = "its worker process was killed (out of memory?); run `poma run` again to continue"
 
 _STOP_WAIT_S = 20.0
 _INTERRUPT_WAIT_S = 4.0
@@ -41,10 +41,10 @@ def prepare_workers() -> None:
 class WorkerPool:
     """Worker processes, each given one task at a time; as many as were asked for, made when they are asked for."""
 
-    def __init__(self, *, study_root: Path, log_dir: Path) -> None:
+    def __init__(self, *, study_root: Path, log_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         log_dir.mkdir(parents=True, exist_ok=True)
         prepare_workers()
-        self._study_root, self._log_dir = study_root, log_dir
+        self._study_root, self._log_dir, self._environment = study_root, log_dir, environment or {}
         self._made = 0
         self._workers: dict[Connection, mp.process.BaseProcess] = {}
         self._idle: list[Connection] = []
@@ -56,12 +56,17 @@ class WorkerPool:
             self._made += 1
             ours, theirs = _CONTEXT.Pipe()
             log = self._log_dir / f"worker-{self._made}.log"
-            arguments = (theirs, str(self._study_root), str(log), dict(os.environ))
+            arguments = (theirs, str(self._study_root), str(log), {**os.environ, **self._environment})
             process = _CONTEXT.Process(target=_work, args=arguments, daemon=False)
             process.start()
             theirs.close()
             self._workers[ours] = process
             self._idle.append(ours)
+
+    @property
+    def capacity(self) -> int | None:
+        """None: the launcher counts this machine's cores."""
+        return None
 
     @property
     def has_idle(self) -> bool:
@@ -91,7 +96,7 @@ class WorkerPool:
                 self._idle.append(connection)
             except (EOFError, ConnectionError):
                 self._workers.pop(connection).join()
-                outcomes.append(RunOutcome(task.run_id, False, (("worker", KILLED),)))
+                outcomes.append(lost(task))
         return outcomes
 
     def stop(self, run_id: str) -> None:

@@ -28,7 +28,7 @@ def test_the_data_that_the_package_needs_are_there():
 
 
 def test_locks_name_no_registry_address():
-    for lock in ("requirements.txt", "requirements-dev.txt"):
+    for lock in ("requirements.txt", "requirements-dev.txt", "requirements-cluster.txt"):
         text = (ROOT / ".ci" / lock).read_text(encoding="utf-8")
         assert "://" not in text
         assert text.count("--hash=sha256:") > 100

@@ -16,12 +16,14 @@ from poma_assets.cli import (
     export,
     gene_sets,
     inbox,
+    migrate,
     notify,
     reference,
     results,
     running,
     service,
     start,
+    worker,
 )
 from poma_assets.cli.examples import teach
 from poma_assets.cli.main import DEBUG, DEBUG_VARIABLE
@@ -42,8 +44,8 @@ app = typer.Typer(
     context_settings={"help_option_names": _HELP_OPTIONS},
 )
 for module in (
-    *(start, running, service, results, export, explain, inbox, gene_sets, reference),
-    *(cleaning, notify, doctor, completion, development),
+    *(start, running, worker, service, results, export, explain, inbox, gene_sets, reference),
+    *(cleaning, migrate, notify, doctor, completion, development),
 ):
     module.register(app)
 teach(app)

@@ -30,9 +30,11 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "poma run --jobs 2 --until counts",
             "poma run --samples S1,S2 --until counts",
             "poma run --leave-out S7",
+            "poma run --on celery",
             "poma run --json",
         ),
     ),
+    "worker": (RUN, ("poma worker", "poma worker --queues star --at-once 2", "poma worker --queues default")),
     "status": (RUN, ("poma status", "poma status --all", "poma status --study my_study --json")),
     "watch": (RUN, ("poma watch", "poma watch --study my_study --every 60")),
     "ui": (RUN, ("poma ui", "poma ui --port 3001 --watch", "poma ui --study my_study")),
@@ -75,6 +77,14 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "reference list": (INPUTS, ("poma reference list",)),
     "clean": (MACHINE, ("poma clean --dry-run", "poma clean --withdrawn", "poma clean --all-intermediate --yes")),
+    "migrate": (MACHINE, ()),
+    "migrate warehouse": (
+        MACHINE,
+        (
+            "poma migrate warehouse --to 'ducklake:postgres:host=db.lab dbname=poma schema=my_study'",
+            "poma migrate warehouse --to duckdb --study my_study",
+        ),
+    ),
     "notify": (MACHINE, ("poma notify", "poma notify --test", "poma notify --test --json")),
     "doctor": (MACHINE, ("poma doctor", "poma doctor --study my_study", "poma doctor --json")),
     "completion": (

@@ -37,7 +37,8 @@ def main() -> None:
     if (study := finished_study(arguments)) is not None:
         _tell_finished(study, as_json=JSON in arguments)
         return
-    if arguments[:1] and arguments[0] in _LAUNCHING and not set(_HELP_OPTIONS) & set(arguments):
+    elsewhere = os.environ.get("POMA_RUN_ON", "here") != "here" or "--on" in arguments
+    if arguments[:1] and arguments[0] in _LAUNCHING and not elsewhere and not set(_HELP_OPTIONS) & set(arguments):
         from poma_assets.worker_pool import prepare_workers
 
         prepare_workers()

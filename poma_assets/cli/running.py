@@ -32,6 +32,8 @@ _PHASES = {
     "reports": "reports",
 }
 
+_PLACES = ("here", "celery", "slurm")
+
 
 _MANY_SAMPLES = 50
 """Of more samples than these, `poma status` shows those that need attention."""
@@ -90,6 +92,10 @@ def run(
     ] = "reports",
     htseq: Annotated[bool, typer.Option("--htseq", help="Count by htseq-count too.")] = False,
     leave_out: Annotated[str, typer.Option(help="Samples whose own steps are not tried, separated by commas.")] = "",
+    on: Annotated[
+        str,
+        typer.Option(help="Where: here, celery or slurm (docs/deployment.md).", autocompletion=lambda: list(_PLACES)),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Run what is stale, as Dagster runs; what is up to date is reused.
@@ -104,7 +110,7 @@ def run(
     wanted = _known_samples(resource, "--samples", samples) or None
     unwanted = _known_samples(resource, "--leave-out", leave_out)
     require_sound(resource)
-    summary = launch(resource, samples=wanted, leave_out=unwanted, jobs=jobs, until=_PHASES[until], htseq=htseq)
+    summary = launch(resource, samples=wanted, leave_out=unwanted, jobs=jobs, until=_PHASES[until], htseq=htseq, on=on)
     if as_json:
         print(json.dumps(summary_values(resource, summary), indent=2))
     else:
@@ -133,17 +139,20 @@ def launch(
     jobs: int = 0,
     until: str = "reports",
     htseq: bool = False,
+    on: str = "",
 ) -> Summary:
     """Launch the study's stale steps with a progress display that fits the output."""
     from poma_assets.cli.progress import LiveProgress, PlainProgress
+    from poma_assets.clusters.choice import chosen_pool
     from poma_assets.instance_storage import plain_history_errors
     from poma_assets.launcher import Launcher
 
+    pool = chosen_pool(resource, on)
     display = LiveProgress(err) if err.is_terminal else PlainProgress(err)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with display as progress, plain_history_errors(resource.study.dagster_home):
-            return Launcher(resource, progress, jobs=jobs or None).run(
+            return Launcher(resource, progress, jobs=jobs or None, pool=pool).run(
                 samples=samples, leave_out=leave_out, until=until, htseq=htseq
             )
     except KeyboardInterrupt:

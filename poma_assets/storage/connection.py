@@ -16,7 +16,7 @@ from poma_assets.storage.lock import OnWait, Waiting, exclusive_lock, shared_loc
 
 Connection = duckdb.DuckDBPyConnection
 
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # One partition is small: a second thread only waits for the first, while other processes want the core.
     "threads": 1,
     # A commit goes straight into the file (a checkpoint), not first into the log and on close again.
@@ -91,7 +91,7 @@ def closed_file(path: Path, *, describe: str, timeout_s: float, on_wait: OnWait 
 
 def in_memory() -> Connection:
     """Connect to a new, empty database in memory."""
-    return duckdb.connect(":memory:", config=dict(_CONFIG))
+    return duckdb.connect(":memory:", config=dict(DUCKDB_SETTINGS))
 
 
 def is_in_memory(connection: Connection) -> bool:
@@ -153,7 +153,7 @@ def _create(path: Path, prepare: Callable[[Connection], None] | None) -> None:
     new = path.with_name(path.name + ".new")
     for leftover in (new, log_path(new)):
         leftover.unlink(missing_ok=True)
-    with closing(duckdb.connect(str(new), config=dict(_CONFIG))) as connection:
+    with closing(duckdb.connect(str(new), config=dict(DUCKDB_SETTINGS))) as connection:
         if prepare is not None:
             prepare(connection)
     os.replace(new, path)
@@ -163,7 +163,7 @@ def _connect(path: Path, read_only: bool, timeout_s: float, on_wait: OnWait | No
     waiting = Waiting(str(path), timeout_s, on_wait)
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+            return duckdb.connect(str(path), read_only=read_only, config=dict(DUCKDB_SETTINGS))
         except duckdb.IOException as error:
             holder = _FOREIGN_HOLDER.search(str(error))
             if holder is None:
@@ -172,7 +172,7 @@ def _connect(path: Path, read_only: bool, timeout_s: float, on_wait: OnWait | No
 
 
 @contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
+def plain_errors(path: Path | str) -> Iterator[None]:
     """Turn errors of DuckDB and the file system into :class:`StorageError`."""
     try:
         yield
@@ -186,7 +186,7 @@ def plain_errors(path: Path) -> Iterator[None]:
         raise _file_error(Path(error.filename or path), error.strerror or str(error)) from error
 
 
-def _file_error(path: Path, text: str) -> StorageError:
+def _file_error(path: Path | str, text: str) -> StorageError:
     where, found = str(path), text.splitlines()[0]
     if _DAMAGED.search(text):
         return StorageError(

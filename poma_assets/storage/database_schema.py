@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.connection import Connection
@@ -11,7 +10,7 @@ from poma_assets.storage.schema import TABLES
 from poma_assets.storage.table_declaration import Column, Table
 
 
-def ensure_tables(connection: Connection, path: Path) -> None:
+def ensure_tables(connection: Connection, place: str) -> None:
     """Make the declared tables that are missing, and the declared columns that a table lacks (NULL in its rows).
 
     So a file of an older version is brought up to date by the first write, within the transaction of that write.
@@ -26,7 +25,7 @@ def ensure_tables(connection: Connection, path: Path) -> None:
         if name not in present:
             create_table(connection, table)
             continue
-        _refuse_unknown_columns(table, present[name], path)
+        _refuse_unknown_columns(table, present[name], place)
         for column in missing_columns(table, present[name]):
             connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{column.name}" {column.type}')
             _comment_column(connection, table, column)
@@ -74,19 +73,20 @@ def _columns(connection: Connection) -> dict[str, dict[str, str]]:
     """Table -> column -> type, of the tables that are there."""
     present: dict[str, dict[str, str]] = {}
     for table, column, kind in connection.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal "
+        "AND database_name IN (current_database(), 'temp')"
     ).fetchall():
         present.setdefault(table, {})[column] = kind
     return present
 
 
-def _refuse_unknown_columns(table: Table, present: Mapping[str, str], path: Path) -> None:
+def _refuse_unknown_columns(table: Table, present: Mapping[str, str], place: str) -> None:
     declared = {column.name: column.type for column in table.columns}
     unknown = {name: kind for name, kind in sorted(present.items()) if declared.get(name) != kind}
     if unknown:
         raise StorageError(
             f"the table {table.name} has other columns than this version of the program declares",
-            where=str(path),
+            where=place,
             found=", ".join(f"{name} {kind}" for name, kind in unknown.items()),
             expected=", ".join(f"{name} {declared[name]}" for name in unknown if name in declared) or None,
             fix="Use the version of the program that made it. Or move the file away and run again: all tables are made "

@@ -64,7 +64,7 @@ def export_study(
     if format_name not in FORMATS:
         raise InputError("--format is unknown", found=format_name, expected=", ".join(FORMATS))
     _check_target(target, force=force)
-    if not warehouse.path.exists():
+    if not warehouse.exists():
         fix = "Run `poma run` first."
         raise StorageError("there are no results to export yet", where=str(warehouse.path.parent), fix=fix)
     with work_folder(target) as folder:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from poma_assets.storage.connection import closed_file, log_path, plain_errors
+from poma_assets.storage.connection import log_path, plain_errors
 from poma_assets.storage.database_schema import ensure_tables
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.published_views import create_views
@@ -47,9 +47,9 @@ def publish_study_database(warehouse: Warehouse, target: Path, *, asset: str = "
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             copy = folder / target.name
-            _copy(warehouse, copy)
+            warehouse.database.copy_to(copy)
             with closing(duckdb.connect(str(copy))) as connection:
-                ensure_tables(connection, warehouse.path)
+                ensure_tables(connection, warehouse.database.place)
                 create_views(connection)
                 for table in ("steps", "artefacts"):
                     connection.execute(f'DELETE FROM "{table}" WHERE asset = ?', [asset])
@@ -63,14 +63,6 @@ def publish_study_database(warehouse: Warehouse, target: Path, *, asset: str = "
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return size
-
-
-def _copy(warehouse: Warehouse, copy: Path) -> None:
-    if not warehouse.path.exists():
-        return  # nothing stored yet: the copy is made empty
-    timeout_s, on_wait = warehouse.lock_timeout_s, warehouse.on_wait
-    with closed_file(warehouse.path, describe=f"publishing {copy.name}", timeout_s=timeout_s, on_wait=on_wait):
-        shutil.copyfile(warehouse.path, copy)
 
 
 def _sync(path: Path) -> None:

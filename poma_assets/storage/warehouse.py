@@ -1,16 +1,15 @@
-"""The warehouse: every table of a study in one DuckDB file, written one asset partition at a time.
+"""The warehouse: every table of a study in one database, written one asset partition at a time.
 
-DuckDB takes one writing process, and a reader keeps it out. So connections are short, each under the lock
-of a side file; a write is one transaction, so that a killed process leaves the old partition or the new one.
+A write is one transaction, so that a killed process leaves the old partition or the new one. The database is a DuckDB
+file (``embedded_database``) or a DuckLake that several machines write (``lake_database``); the SQL is the same.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +17,12 @@ import pandas as pd
 
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.artefacts import FileKey, absolute_path, artefact_rows, exchange_files
-from poma_assets.storage.connection import Connection, is_in_memory, reading, writing
+from poma_assets.storage.connection import Connection, plain_errors
 from poma_assets.storage.database_schema import ensure_tables, is_complete, show_as_declared
+from poma_assets.storage.embedded_database import Change, Database, EmbeddedDatabase
 from poma_assets.storage.hashing import HashCache
+from poma_assets.storage.lake_catalogue import LAKE_FOLDER, Catalogue
+from poma_assets.storage.lake_database import LakeDatabase
 from poma_assets.storage.lock import OnWait
 from poma_assets.storage.matrices import fetch_matrix
 from poma_assets.storage.published_views import create_views
@@ -33,25 +35,37 @@ Where = Mapping[str, str | Sequence[str]]
 
 
 class Warehouse:
-    """The DuckDB file of a study.
+    """The tables of a study.
 
     Parameters
     ----------
     path
-        The file, for example ``results/warehouse.duckdb``; it is made by the first write.
+        The embedded file, for example ``results/warehouse.duckdb``; it is made by the first write.
     lock_timeout_s
         Seconds to wait for another process that holds it.
     on_wait
         Called with a message that names the holder, about every 10 seconds of waiting.
+    catalogue
+        Where the catalogue of a DuckLake is, which takes the place of the file; its Parquet files are beside ``path``.
     """
 
-    def __init__(self, path: Path, *, lock_timeout_s: float = 600.0, on_wait: OnWait | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock_timeout_s: float = 600.0,
+        on_wait: OnWait | None = None,
+        catalogue: Catalogue | None = None,
+    ) -> None:
         self.path = path
-        self.lock_timeout_s = lock_timeout_s
-        self.on_wait = on_wait
+        self.database: Database = (
+            EmbeddedDatabase(path, lock_timeout_s, on_wait)
+            if catalogue is None
+            else LakeDatabase(catalogue, path.with_name(LAKE_FOLDER), lock_timeout_s, on_wait)
+        )
         self.hashes = HashCache(path.with_name(".hashes"))
         self._held: Connection | None = None
-        self._complete_inode: int | None = None
+        self._complete: object | None = None
 
     def write(
         self,
@@ -100,12 +114,12 @@ class Warehouse:
         record = {"fingerprint": fingerprint, "data_version": data_version, "run_id": run_id}
         step = _step_row(output, inputs, **own, **record)
         replacements += [(TABLES["artefacts"], artefacts, own), (TABLES["steps"], step, own)]
-        with self._writing(f"storing {asset} {partition}".rstrip()) as connection:
-            connection.begin()
-            self._ensure_tables(connection)
+
+        def replace(connection: Connection) -> None:
             for table, frame, values in replacements:
                 replace_rows(connection, table, frame, values)
-            connection.commit()
+
+        self._change(f"storing {asset} {partition}".rstrip(), replace)
 
     def read(
         self,
@@ -216,12 +230,13 @@ class Warehouse:
             )
             for (asset, partition, role), file in (instead or {}).items()
         ]
-        added = pd.concat(rows) if rows else pd.DataFrame()
-        with self._writing("dropping files") as connection:
-            connection.begin()
-            self._ensure_tables(connection)
-            exchange_files(connection, dropped, added)
-            connection.commit()
+        added, gone = pd.concat(rows) if rows else pd.DataFrame(), list(dropped)
+        self._change("dropping files", lambda connection: exchange_files(connection, gone, added))
+
+    def exists(self) -> bool:
+        """Whether anything was ever stored."""
+        with plain_errors(self.database.place):
+            return self.database.exists()
 
     def steps(self) -> pd.DataFrame:
         """The last success of every asset partition."""
@@ -247,7 +262,7 @@ class Warehouse:
         key
             Which of the two it is.
         """
-        if not self.path.exists():
+        if not self.exists():
             return
         deletions: list[tuple[str, str]] = [
             (name, key)
@@ -255,14 +270,14 @@ class Warehouse:
             if asset is None and key in table.replace_by and name != "verdict_history"
         ]
         deletions += [("artefacts", "partition"), ("steps", "partition")]
-        with self._writing(f"forgetting {partition}") as connection:
-            connection.begin()
-            self._ensure_tables(connection)
+
+        def delete(connection: Connection) -> None:
             for name, column in deletions:
                 only = asset is not None
                 sql = f'DELETE FROM "{name}" WHERE "{column}" = ?' + (" AND asset = ?" if only else "")
                 connection.execute(sql, [partition, asset] if only else [partition])
-            connection.commit()
+
+        self._change(f"forgetting {partition}", delete)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
         """Run one reading SQL statement, the views of the published database included; values for ``?`` are bound.
@@ -274,12 +289,10 @@ class Warehouse:
         StorageError
             With DuckDB's words, if the statement is wrong or would write.
         """
-        with self._reading("a query") as connection:
-            if is_in_memory(connection):
-                ensure_tables(connection, self.path)
+        with plain_errors(self.database.place), self.database.querying(self._held) as connection:
             self._show_as_declared(connection, TABLES.values())
             create_views(connection, temporary=True)
-            connection.execute("SET enable_external_access = false")
+            self.database.seal(connection)
             statements = connection.extract_statements(sql)
             # DuckDB makes two statements without a text of one PIVOT.
             is_pivot = len(statements) == 2 and not any(statement.query for statement in statements)
@@ -289,6 +302,7 @@ class Warehouse:
                     found=f"{len(statements)} statements",
                     fix='For example "SHOW TABLES".',
                 )
+            self.database.require_reading(sql, [] if is_pivot else statements)
             return connection.execute(sql if is_pivot else statements[0], list(parameters)).df()
 
     @contextmanager
@@ -309,31 +323,30 @@ class Warehouse:
         if self._held is not None:
             yield self._held
             return
-        with reading(self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait) as connection:
+        with plain_errors(self.database.place), self.database.reading(describe) as connection:
             yield connection
 
-    def _ensure_tables(self, connection: Connection) -> None:
-        if not self._is_known_complete(connection):
-            ensure_tables(connection, self.path)
+    def _change(self, describe: str, body: Change) -> None:
+        def ensure_and_change(connection: Connection) -> None:
+            if not self._is_known_complete(connection):
+                ensure_tables(connection, self.database.place)
+            body(connection)
+
+        with plain_errors(self.database.place):
+            self.database.change(describe, ensure_and_change)
 
     def _show_as_declared(self, connection: Connection, tables: Iterable[Table]) -> None:
         if not self._is_known_complete(connection):
             show_as_declared(connection, tables)
 
     def _is_known_complete(self, connection: Connection) -> bool:
-        """Whether all tables are there. Asked once for a file: nobody takes a table or column away."""
-        if is_in_memory(connection):
+        """Whether all tables are there. Asked once for a database: nobody takes a table or column away."""
+        generation = self.database.generation(connection)
+        if generation is None:
             return False
-        inode = self.path.stat().st_ino
-        if self._complete_inode != inode and is_complete(connection):
-            self._complete_inode = inode
-        return self._complete_inode == inode
-
-    def _writing(self, describe: str) -> AbstractContextManager[Connection]:
-        prepare = partial(ensure_tables, path=self.path)
-        return writing(
-            self.path, describe=describe, timeout_s=self.lock_timeout_s, on_wait=self.on_wait, prepare=prepare
-        )
+        if self._complete != generation and is_complete(connection):
+            self._complete = generation
+        return self._complete == generation
 
 
 def _step_row(output: StepOutput, inputs: Mapping[str, Any], **record: str) -> pd.DataFrame:

@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from warehouse_helpers import counts, store, warehouse_in
+from warehouse_helpers import EMBEDDED, LAKE, any_warehouse_in, counts, store
 
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.matrices import natural_key
 from poma_assets.storage.warehouse import Warehouse
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    warehouse = warehouse_in(tmp_path_factory.mktemp("matrices"))
+@pytest.fixture(scope="module", params=[EMBEDDED, LAKE])
+def warehouse(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Warehouse:
+    warehouse = any_warehouse_in(request.param, tmp_path_factory.mktemp("matrices"))
     store(warehouse, {"gene_counts": counts("S10", {"g10": 5, "g2": 2**40})}, "S10")
     store(warehouse, {"gene_counts": counts("S2", {"g2": 3, "g1": 1})}, "S2")
     store(warehouse, {"gene_counts": counts("S2", {"g2": 30}, "star")}, "S2", counter="star")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from warehouse_helpers import assignment, counts, store, warehouse_in
+from warehouse_helpers import EMBEDDED, LAKE, any_warehouse_in, assignment, counts, store
 
 from poma_assets.science.errors import StorageError
 from poma_assets.storage.hashing import file_sha256
@@ -16,9 +16,9 @@ from poma_assets.storage.step_output import FileArtefact, StepCost, StepOutput
 from poma_assets.storage.warehouse import Warehouse
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return warehouse_in(tmp_path)
+@pytest.fixture(params=[EMBEDDED, LAKE])
+def warehouse(tmp_path: Path, request: pytest.FixtureRequest) -> Warehouse:
+    return any_warehouse_in(request.param, tmp_path)
 
 
 def stored_counts(warehouse: Warehouse, sample: str) -> dict[str, int]:
@@ -295,7 +295,8 @@ def test_reading_before_the_first_write_gives_empty_frames(warehouse: Warehouse)
     assert warehouse.files("alignments", "S1", Path("/study")) == {}
     assert warehouse.steps().empty
     warehouse.forget(partition="S1")
-    assert not list(warehouse.path.parent.iterdir())
+    assert not warehouse.exists()
+    assert not warehouse.path.exists()
 
 
 def test_read_selects_rows_and_columns(warehouse: Warehouse) -> None:

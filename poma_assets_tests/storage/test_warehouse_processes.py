@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from warehouse_helpers import counts, generation, store, warehouse_in
+from warehouse_helpers import EMBEDDED, LAKE, any_warehouse_in, counts, generation, store, warehouse_in
 
 from poma_assets.science.errors import StorageError, WarehouseLockedError
 from poma_assets.storage.connection import reading
@@ -27,8 +27,8 @@ FORK_SERVER.set_forkserver_preload(["poma_assets.storage.warehouse"])
 ROWS = 20_000
 
 
-def write_generations(folder: Path, acknowledge: Connection) -> None:
-    warehouse = warehouse_in(folder)
+def write_generations(kind: str, folder: Path, acknowledge: Connection) -> None:
+    warehouse = any_warehouse_in(kind, folder)
     for number in itertools.count(1):
         store(warehouse, generation("S1", number, ROWS), fingerprint=str(number))
         acknowledge.send(number)
@@ -51,12 +51,13 @@ def stored_generation(warehouse: Warehouse) -> int:
     return number
 
 
-def test_a_killed_writer_leaves_the_old_partition_or_the_new_one(tmp_path: Path) -> None:
-    warehouse, pauses = warehouse_in(tmp_path), random.Random(20240501)
+@pytest.mark.parametrize("kind", [EMBEDDED, LAKE])
+def test_a_killed_writer_leaves_the_old_partition_or_the_new_one(tmp_path: Path, kind: str) -> None:
+    warehouse, pauses = any_warehouse_in(kind, tmp_path), random.Random(20240501)
     store(warehouse, generation("S0", 7, 100), "S0")
     for _ in range(10):
         here, there = FORK_SERVER.Pipe(duplex=False)
-        process = FORK_SERVER.Process(target=write_generations, args=(tmp_path, there))
+        process = FORK_SERVER.Process(target=write_generations, args=(kind, tmp_path, there))
         process.start()
         here.recv()
         time.sleep(pauses.uniform(0, 0.25))
@@ -69,15 +70,16 @@ def test_a_killed_writer_leaves_the_old_partition_or_the_new_one(tmp_path: Path)
     assert warehouse.read("gene_counts", {"sample_id": "S0"})["count"].tolist() == [7] * 100
 
 
-def write_samples(folder: Path, worker: int) -> None:
-    warehouse = warehouse_in(folder, lock_timeout_s=60)
+def write_samples(kind: str, folder: Path, worker: int) -> None:
+    warehouse = any_warehouse_in(kind, folder)
     for i in range(4):
         store(warehouse, generation(f"S{worker}-{i}", worker * 10 + i, 500), f"S{worker}-{i}")
 
 
-def test_four_processes_write_beside_readers_and_nothing_is_lost(tmp_path: Path) -> None:
-    warehouse = warehouse_in(tmp_path)
-    processes = [FORK_SERVER.Process(target=write_samples, args=(tmp_path, worker)) for worker in range(4)]
+@pytest.mark.parametrize("kind", [EMBEDDED, LAKE])
+def test_four_processes_write_beside_readers_and_nothing_is_lost(tmp_path: Path, kind: str) -> None:
+    warehouse = any_warehouse_in(kind, tmp_path)
+    processes = [FORK_SERVER.Process(target=write_samples, args=(kind, tmp_path, worker)) for worker in range(4)]
     for process in processes:
         process.start()
     while any(process.is_alive() for process in processes):

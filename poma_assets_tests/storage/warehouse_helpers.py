@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
+from poma_assets.storage.lake_catalogue import parse_catalogue
 from poma_assets.storage.step_output import StepOutput
 from poma_assets.storage.warehouse import Warehouse
 
@@ -54,6 +58,25 @@ def generation(sample: str, number: int, rows: int) -> dict[str, pd.DataFrame]:
         "gene_counts": counts(sample, {f"ENSG{i:011d}": number for i in range(rows)}),
         "count_assignment": assignment(sample, number),
     }
+
+
+EMBEDDED, LAKE = "duckdb", "ducklake"
+CATALOGUE_VARIABLE = "POMA_TEST_CATALOGUE"
+"""Environment variable: a catalogue in PostgreSQL (``ducklake:postgres:host=...``) instead of an SQLite file."""
+
+
+def lake_in(folder: Path, **options: Any) -> Warehouse:
+    """A warehouse on DuckLake, with a catalogue of its own; the test is skipped where the packages are missing."""
+    pytest.importorskip("duckdb_extension_ducklake", reason="the packages for clusters are not installed")
+    given = os.environ.get(CATALOGUE_VARIABLE)
+    unique = "s" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    text = f"{given} schema={unique}" if given else f"ducklake:sqlite:{folder / 'catalogue.sqlite'}"
+    return warehouse_in(folder, **options, catalogue=parse_catalogue(text))
+
+
+def any_warehouse_in(kind: str, folder: Path) -> Warehouse:
+    """A warehouse of either kind."""
+    return lake_in(folder) if kind == LAKE else warehouse_in(folder)
 
 
 def warehouse_in(folder: Path, **options: Any) -> Warehouse:
