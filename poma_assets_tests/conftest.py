@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 import secrets_of_a_run
 
-from poma_assets.cli import context
-from poma_assets.cli.main import _run as command_line_of_poma
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.simulated_study import TINY, write_simulated_study
 
@@ -49,6 +47,8 @@ def poma_here(monkeypatch: pytest.MonkeyPatch) -> Poma:
 
     For commands that read, refuse or write files; what starts processes wants `poma`.
     """
+    from poma_assets.cli import context  # not before COLUMNS is out of the way: its consoles read it
+    from poma_assets.cli.main import _run as command_line_of_poma
 
     def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         texts = {"stdout": io.StringIO(), "stderr": io.StringIO()}
