@@ -102,9 +102,9 @@ def _replace_folder(folder: Path, number: int = 2) -> None:
 def _move_files(folder: Path, number: int = 2) -> None:
     target = folder / "results" / "alignments"
     with work_folder(target) as work, plain_storage_errors(target):
-        for name in ("a.bam", "a.bai", "log"):
+        for name in ("a.counts", "a.index", "log"):
             (work / name).write_text(f"{number}\n" * 1000)
-        move_into_place({work / name: target / name for name in ("a.bam", "a.bai", "log")})
+        move_into_place({work / name: target / name for name in ("a.counts", "a.index", "log")})
 
 
 def _write_text(folder: Path, number: int = 2) -> None:
