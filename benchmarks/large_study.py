@@ -8,10 +8,11 @@ up to date until the code or a parameter changes.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -39,7 +40,7 @@ FILES = {
     "alignments": ("bam", "bam.bai", "Log.final.out", "ReadsPerGene.out.tab", "SJ.out.tab"),
     "gene_counts": ("featurecounts.txt", "featurecounts.txt.summary"),
 }
-_DONE_AT = datetime(2026, 1, 1)
+_SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 
 def make_large_study(root: Path, samples: int) -> StudyResource:
@@ -88,7 +89,9 @@ def _write_files(study: StudyResource, names: Iterable[str]) -> pd.DataFrame:
                 path.touch()
                 rows.append((asset, name, suffix, path.relative_to(study.study.root).as_posix()))
     frame = pd.DataFrame(rows, columns=["asset", "partition", "role", "path"])
-    return frame.assign(bytes=0, sha256="0" * 64, tool="tool", tool_version="1", run_id="simulated", dropped_at=pd.NaT)
+    return frame.assign(
+        bytes=0, sha256=_SHA256_OF_NOTHING, tool="tool", tool_version="1", run_id="simulated", dropped_at=pd.NaT
+    )
 
 
 def _fill_warehouse(study: StudyResource, names: list[str], artefacts: pd.DataFrame) -> None:
@@ -111,7 +114,7 @@ def _fill_warehouse(study: StudyResource, names: list[str], artefacts: pd.DataFr
     path = study.study.warehouse_path
     with writing(path, describe="a benchmark", timeout_s=60.0, on_wait=None) as connection:
         connection.begin()
-        ensure_tables(connection, path)
+        ensure_tables(connection, str(path))
         for name, frame in frames.items():
             connection.register("incoming", frame[list(TABLES[name].column_names)])
             connection.execute(f'INSERT INTO "{name}" BY NAME SELECT * FROM incoming')
@@ -132,7 +135,14 @@ def _steps(study: StudyResource) -> pd.DataFrame:
             text = json.dumps(inputs, sort_keys=True, default=str)
             rows.append((node.name, partition, fingerprint, version, text))
     frame = pd.DataFrame(rows, columns=["asset", "partition", "fingerprint", "data_version", "inputs"])
-    return frame.assign(run_id="simulated", finished_at=_DONE_AT, wall_s=1.0, cpu_s=1.0, peak_memory_mib=100.0, rows=1)
+    return frame.assign(
+        run_id="simulated",
+        finished_at=datetime.now(UTC).replace(tzinfo=None),
+        wall_s=1.0,
+        cpu_s=1.0,
+        peak_memory_mib=100.0,
+        rows=1,
+    )
 
 
 def _fill_instance(study: StudyResource) -> None:
