@@ -11,6 +11,7 @@ import pandas as pd
 from poma_assets.config import Study, find_study_root, load_contrasts, load_sample_sheet, load_study
 from poma_assets.science.contrasts import Contrast
 from poma_assets.science.errors import StorageError
+from poma_assets.science.row_records import row_records
 from poma_assets.science.sample_sheet import SampleSheet
 from poma_assets.storage.hashing import HashCache
 from poma_assets.storage.warehouse import Warehouse
@@ -69,13 +70,13 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @cached_property
     def sample_rows(self) -> dict[str, dict[str, Any]]:
         """Each sample's row of the table ``samples``."""
-        return {row["sample_id"]: row for row in _records(self.sheet.samples)}
+        return {row["sample_id"]: row for row in row_records(self.sheet.samples)}
 
     @cached_property
     def sample_units(self) -> dict[str, list[dict[str, Any]]]:
         """Each sample's rows of the table ``sequencing_units``."""
         units: dict[str, list[dict[str, Any]]] = {}
-        for unit in _records(self.sheet.units):
+        for unit in row_records(self.sheet.units):
             units.setdefault(unit["sample_id"], []).append(unit)
         return units
 
@@ -109,7 +110,3 @@ class StudyResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def files(self, asset: str, partition: str = "") -> Files:
         """Files that an asset partition keeps, by role."""
         return Files(self.warehouse.files(asset, partition, self.study.root))
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

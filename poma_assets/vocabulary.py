@@ -23,6 +23,13 @@ GROUPS = (
 )
 """Groups in the order of the protocol."""
 
+RUN_ON_VARIABLE = "POMA_RUN_ON"
+"""Environment variable: where runs are executed if the command does not say it; also for what the sensors start."""
+
+HERE, CELERY, SLURM = "here", "celery", "slurm"
+PLACES = (HERE, CELERY, SLURM)
+"""Where runs can be executed."""
+
 WAREHOUSE_IO = "warehouse_io"
 """Key of the IO manager that stores every asset."""
 

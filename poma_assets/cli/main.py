@@ -16,6 +16,7 @@ from types import TracebackType
 
 from poma_assets.cli.run_values import run_values
 from poma_assets.up_to_date import is_up_to_date
+from poma_assets.vocabulary import HERE, RUN_ON_VARIABLE
 
 DEBUG = "--debug"
 JSON = "--json"
@@ -37,7 +38,7 @@ def main() -> None:
     if (study := finished_study(arguments)) is not None:
         _tell_finished(study, as_json=JSON in arguments)
         return
-    elsewhere = os.environ.get("POMA_RUN_ON", "here") != "here" or "--on" in arguments
+    elsewhere = os.environ.get(RUN_ON_VARIABLE, HERE) != HERE or "--on" in arguments
     if arguments[:1] and arguments[0] in _LAUNCHING and not elsewhere and not set(_HELP_OPTIONS) & set(arguments):
         from poma_assets.worker_pool import prepare_workers
 

@@ -18,7 +18,7 @@ from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, ou
 from poma_assets.cli.run_values import Failure, run_values
 from poma_assets.science.errors import InputError
 from poma_assets.science.tables import listing, near_miss
-from poma_assets.vocabulary import CONTRAST_ASSETS, SAMPLE_ASSETS
+from poma_assets.vocabulary import CONTRAST_ASSETS, PLACES, SAMPLE_ASSETS
 
 if TYPE_CHECKING:
     from poma_assets.launcher import Summary
@@ -31,8 +31,6 @@ _PHASES = {
     "verdicts": "contrasts",
     "reports": "reports",
 }
-
-_PLACES = ("here", "celery", "slurm")
 
 
 _MANY_SAMPLES = 50
@@ -94,7 +92,7 @@ def run(
     leave_out: Annotated[str, typer.Option(help="Samples whose own steps are not tried, separated by commas.")] = "",
     on: Annotated[
         str,
-        typer.Option(help="Where: here, celery or slurm (docs/deployment.md).", autocompletion=lambda: list(_PLACES)),
+        typer.Option(help="Where: here, celery or slurm (docs/deployment.md).", autocompletion=lambda: list(PLACES)),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 from poma_assets.cli.context import JsonOption, StudyOption, err, open_study, out
 from poma_assets.science.errors import InputError, StorageError
 from poma_assets.science.markers.change_causes import FIRST_JUDGED
+from poma_assets.science.row_records import row_records
 from poma_assets.science.tables import listing, near_miss
 
 if TYPE_CHECKING:
@@ -189,18 +190,15 @@ def _with_verdict(frame: pd.DataFrame, wanted: list[Wanted]) -> pd.DataFrame:
 
 def _found(frame: pd.DataFrame, wanted: Wanted) -> list[str]:
     return [
-        f"{_where(row)} is {_words(row['verdict'], row['sub_verdict'])}" for row in _rows(frame[wanted.rows(frame)])
+        f"{_where(row)} is {_words(row['verdict'], row['sub_verdict'])}"
+        for row in row_records(frame[wanted.rows(frame)])
     ]
 
 
 def _missed(frame: pd.DataFrame, wanted: Wanted) -> list[str]:
     asked = _words(wanted.verdict, wanted.sub_verdict)
-    rows = _rows(frame[~wanted.rows(frame)])
+    rows = row_records(frame[~wanted.rows(frame)])
     return [f"{_where(row)} is {_words(row['verdict'], row['sub_verdict'])}, expected {asked}" for row in rows]
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _where(row: dict[str, Any]) -> str:
@@ -239,7 +237,7 @@ def print_verdicts(frame: pd.DataFrame, *, everything: bool = False, set_members
         if out.width >= _TABLE_WIDTH:
             out.print(_verdict_table(rows, everything))
         else:
-            for row in _rows(rows):
+            for row in row_records(rows):
                 _print_verdict(row, everything)
         out.print()
 
@@ -251,7 +249,7 @@ def _reason(row: dict[str, Any], everything: bool) -> str:
 
 def _verdict_table(rows: pd.DataFrame, everything: bool) -> Table:
     table = Table("", "marker", "verdict", "log2 FC", "why", box=None, padding=(0, 1), header_style="dim")
-    for row in _rows(rows):
+    for row in row_records(rows):
         table.add_row(
             _SYMBOLS.get(row["verdict"], ""),
             escape(str(row["gene_symbol"])),
@@ -290,7 +288,7 @@ def print_history(changes: pd.DataFrame, *, collapse: bool = False) -> None:
                 _print_indented(_first_judged(alike))
                 continue
             _print_indented(str(cause))
-            for row in _rows(alike):
+            for row in row_records(alike):
                 _print_change(row)
         out.print(f"{_INDENT}[dim]run {run_path(run)}[/]", soft_wrap=True)
 

@@ -12,12 +12,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.run_pool import RunPool
 from poma_assets.runs import this_process
 from poma_assets.science.errors import InputError
-
-WHERE_VARIABLE = "POMA_RUN_ON"
-"""Environment variable: where runs are executed if the command does not say it; also for what the sensors start."""
-
-HERE, CELERY, SLURM = "here", "celery", "slurm"
-PLACES = (HERE, CELERY, SLURM)
+from poma_assets.vocabulary import CELERY, HERE, PLACES, RUN_ON_VARIABLE
 
 
 def chosen_pool(study: StudyResource, place: str) -> RunPool | None:
@@ -33,7 +28,7 @@ def chosen_pool(study: StudyResource, place: str) -> RunPool | None:
     InputError
         If the place is unknown, or the study is stored where only one machine can write it.
     """
-    place = place or os.environ.get(WHERE_VARIABLE, "") or HERE
+    place = place or os.environ.get(RUN_ON_VARIABLE, "") or HERE
     if place not in PLACES:
         raise InputError("--on is unknown", found=place, expected=", ".join(PLACES))
     if place == HERE:

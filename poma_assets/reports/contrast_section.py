@@ -24,6 +24,7 @@ from poma_assets.reports.marker_figures import CAPTION
 from poma_assets.reports.palette import VERDICTS
 from poma_assets.reports.rendering import is_missing
 from poma_assets.reports.verdict_drawing import EffectPlot, effect_plot, verdict_drawing
+from poma_assets.science.row_records import row_records
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -198,13 +199,9 @@ def contrast_section(
         enrichment=_enrichment_blocks(tables["enrichment"], fdr),
         agreement_sentence=wording.agreement_sentence(tables["engine_agreement"]),
         agreement=_agreement_counts(tables["engine_agreement"]),
-        disagreements=_records(differing.head(_MAX_DISAGREEMENTS)),
+        disagreements=row_records(differing.head(_MAX_DISAGREEMENTS)),
         n_disagreements=len(differing),
     )
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _verdict_rows(
@@ -213,7 +210,7 @@ def _verdict_rows(
     rank = {name: i for i, name in enumerate(VERDICTS)}
     order = verdicts["verdict"].map(lambda verdict: rank.get(str(verdict), len(rank)))
     ordered = verdicts.assign(_rank=order).sort_values("_rank", kind="stable")
-    rows = _records(ordered.drop(columns="_rank"))
+    rows = row_records(ordered.drop(columns="_rank"))
     for i, row in enumerate(rows):
         row["anchor"] = f"{anchor}-v{i}"
         sentence = row["sentence"]
@@ -252,7 +249,7 @@ def _enrichment_blocks(enrichment: pd.DataFrame, fdr: float) -> list[EnrichmentB
         shown = rows[stands_alone[rows.index]].sort_values(["_p", "term_id"], kind="stable")
         title = f"{'Gene set enrichment' if method == 'gsea' else 'Over-representation'}, {collection}"
         significant, groups = int(rows["_significant"].sum()), int(shown["_significant"].sum())
-        blocks.append(EnrichmentBlock(title, _records(shown.head(_MAX_SETS)), len(rows), significant, groups))
+        blocks.append(EnrichmentBlock(title, row_records(shown.head(_MAX_SETS)), len(rows), significant, groups))
     return blocks
 
 

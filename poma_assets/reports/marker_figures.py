@@ -18,6 +18,7 @@ from poma_assets.reports.palette import GROUP_MARKERS, GROUPS, INK, MUTED, PAPER
 from poma_assets.reports.rendering import is_missing
 from poma_assets.reports.sample_figures import short
 from poma_assets.science.markers.statistics import ONE_SIDED_5_PCT
+from poma_assets.science.row_records import row_records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +64,7 @@ def marker_panels_figure(verdicts: pd.DataFrame, expression: pd.DataFrame, group
     from matplotlib.figure import Figure
 
     chosen = chosen.sort_values("verdict", key=lambda names: names.map(list(VERDICTS).index), kind="stable")
-    rows = [{str(name): value for name, value in row.items()} for row in chosen.head(MAX_PANELS).to_dict("records")]
+    rows = row_records(chosen.head(MAX_PANELS))
     limit = max(effect_limit(row) for row in rows)
     levels = list(dict.fromkeys(groups.values()))
     plot_in = max(_MIN_PLOT_IN, _GROUP_IN * len(levels))

@@ -17,6 +17,7 @@ from poma_assets.reports.inputs import declared_frame
 from poma_assets.reports.rendering import is_missing, plural
 from poma_assets.reports.wording import truth_of, words
 from poma_assets.science.quality_gates import IDENTITY_RULES, SOURCES, TRUE_WORDS, rule_limits
+from poma_assets.science.row_records import row_records
 
 Content = dict[str, Any]
 
@@ -116,7 +117,7 @@ def _gates(quality: pd.DataFrame, inclusion: pd.DataFrame, *, cohort_is_known: b
     data: Content = {}
     by_sample = {str(name): rows for name, rows in quality.groupby(quality["sample_id"].astype(str), sort=False)}
     for sample in dict.fromkeys([*included, *by_sample]):
-        rows = _rows(by_sample.get(sample, quality[:0]))
+        rows = row_records(by_sample.get(sample, quality[:0]))
         cells: Content = {"gates": _worst([row["status"] for row in rows], _WORST_FIRST)}
         if sample in included:
             cells["in_matrix"] = "yes" if truth_of(included[sample]["included"]) else "no"
@@ -138,10 +139,6 @@ def _gates(quality: pd.DataFrame, inclusion: pd.DataFrame, *, cohort_is_known: b
     return _table("poma_gates", "Quality gates", description, headers, data)
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
 def _rules_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
     warn, fail = ("" if is_missing(row[name]) else str(row[name]).strip() for name in ("warn", "fail"))
     return str(row["metric"]), warn, fail
@@ -151,7 +148,7 @@ def _metric_columns(quality: pd.DataFrame) -> dict[tuple[str, str, str], str]:
     """Name a column for each metric and pair of rules; where rules differ between samples, they get one each."""
     place = {metric: number for number, metric in enumerate(SOURCES)}
     found = sorted(
-        {_rules_of(row) for row in _rows(quality)}, key=lambda rules: (place.get(rules[0], len(place)), rules)
+        {_rules_of(row) for row in row_records(quality)}, key=lambda rules: (place.get(rules[0], len(place)), rules)
     )
     several = {metric for metric, *_ in found if sum(other[0] == metric for other in found) > 1}
     return {rules: " ".join(filter(None, rules)) if rules[0] in several else rules[0] for rules in found}

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from poma_assets.science.errors import StorageError
-from poma_assets.storage.connection import DUCKDB_SETTINGS, Connection
+from poma_assets.storage.connection import Connection, in_memory
 from poma_assets.storage.duckdb_extensions import load_extensions
 from poma_assets.storage.lake_catalogue import Catalogue
 
@@ -48,16 +48,17 @@ def attached(catalogue: Catalogue, folder: Path, *, read_only: bool = False) -> 
     """
     if catalogue.kind == "sqlite":
         Path(catalogue.address).parent.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(":memory:", config=dict(DUCKDB_SETTINGS))
+    as_it_is = ["CREATE_IF_NOT_EXISTS false", *(["READ_ONLY"] if read_only else [])]
+    connection = in_memory()
     try:
         load_extensions(connection, "ducklake", catalogue.kind)
         try:
-            _attach(connection, catalogue, "CREATE_IF_NOT_EXISTS false", *(["READ_ONLY"] if read_only else []))
+            _attach(connection, catalogue, *as_it_is)
         except (duckdb.InvalidInputException, duckdb.BinderException) as error:
             if not (_NO_LAKE.search(str(error)) or _NO_SCHEMA.search(str(error))):
                 raise
             _make(catalogue, folder)
-            _attach(connection, catalogue, "CREATE_IF_NOT_EXISTS false", *(["READ_ONLY"] if read_only else []))
+            _attach(connection, catalogue, *as_it_is)
         own = _own_folder(catalogue, folder, _stored_folder(connection))
         if own != _stored_folder(connection):
             connection.execute(f"DETACH {LAKE}")
@@ -85,7 +86,7 @@ def _attach(connection: Connection, catalogue: Catalogue, *options: str) -> None
 def _make(catalogue: Catalogue, folder: Path) -> None:
     """Make an empty lake, unless another process is faster."""
     data = folder / uuid.uuid4().hex
-    with closing(duckdb.connect(":memory:", config=dict(DUCKDB_SETTINGS))) as connection:
+    with closing(in_memory()) as connection:
         load_extensions(connection, "ducklake", catalogue.kind)
         if catalogue.schema:  # DuckLake leaves it to others to make it
             connection.execute(f"ATTACH {literal(catalogue.address)} AS catalogue (TYPE postgres)")
