@@ -151,12 +151,21 @@ def _is_recoverable(path: Path) -> bool:
 def _create(path: Path, prepare: Callable[[Connection], None] | None) -> None:
     """Make an empty database; under another name first, for half a header cannot be opened again."""
     new = path.with_name(path.name + ".new")
-    for leftover in (new, log_path(new)):
-        leftover.unlink(missing_ok=True)
-    with closing(duckdb.connect(str(new), config=dict(DUCKDB_SETTINGS))) as connection:
-        if prepare is not None:
-            prepare(connection)
-    os.replace(new, path)
+    _remove_new(new)
+    try:
+        with closing(duckdb.connect(str(new), config=dict(DUCKDB_SETTINGS))) as connection:
+            if prepare is not None:
+                prepare(connection)
+            # On close a checkpoint that fails is passed over in silence, and what it held stays in the log.
+            connection.execute("CHECKPOINT")
+        os.replace(new, path)
+    finally:
+        _remove_new(new)
+
+
+def _remove_new(new: Path) -> None:
+    for file in (new, log_path(new)):
+        file.unlink(missing_ok=True)
 
 
 def _connect(path: Path, read_only: bool, timeout_s: float, on_wait: OnWait | None) -> Connection:
