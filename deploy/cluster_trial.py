@@ -1,10 +1,11 @@
 """The demo study on a cluster of this machine: one command brings it up, compares with a run of one machine, ends it.
 
-    python deploy/cluster_trial.py [--size demo|tiny] [--folder DIR] [--only plain|kill]
+    python deploy/cluster_trial.py [--size demo|tiny] [--folder DIR] [--only plain|kill|servers]
 
 PostgreSQL (run history and DuckLake's catalogue) and Redis are on one "host", two Celery workers on two others: network
 namespaces with host names and process numbers of their own, and a shared folder. First a worker for the queue `star`
-and one for `default`; then two workers for both, of which one is killed (-9) while STAR aligns. Root only.
+and one for `default`; then two workers for both, of which one is killed (-9) while STAR aligns; then PostgreSQL and
+Redis are killed while STAR aligns, and started again. Root only.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from local_services import REPOSITORY, Host, Services, poma, what_is_missing
 
 sys.path.insert(0, str(REPOSITORY))
@@ -32,7 +36,8 @@ OF_THE_RUN = frozenset({"steps", "artefacts", "verdict_history"})
 """Tables with times, run ids and paths: they differ between any two runs."""
 
 VERDICTS = "SELECT * FROM marker_verdicts ORDER BY contrast_id, hypothesis_id"
-KILL_WITHIN_S = 1800
+STAR_WITHIN_S, DOWN_FOR_S = 1800, 5
+BOTH = "star,default"
 
 
 def contents(study: Path, environment: dict[str, str]) -> dict[str, TableContent]:
@@ -74,26 +79,6 @@ def start_worker(host: Host, queues: str, environment: dict[str, str], folder: P
     host.start(argv, environment, folder / f"{host.name}.log")
 
 
-def run(study: Path, environment: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start `poma run --on celery`."""
-    argv = [sys.executable, "-m", "poma_assets.cli.main", "run", "--on", "celery", "--study", str(study)]
-    with (folder / f"{study.name}.log").open("wb") as log:
-        return subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
-
-
-def kill_in_the_middle_of_star(hosts: list[Host], launcher: subprocess.Popen[bytes]) -> Host:
-    """Wait until STAR aligns on one of the hosts, then kill -9 its worker; the host."""
-    deadline = time.monotonic() + KILL_WITHIN_S
-    while time.monotonic() < deadline and launcher.poll() is None:
-        for host in hosts:
-            for star in host.programs("STAR"):
-                if "alignReads" in star.cmdline() or "--readFilesIn" in star.cmdline():
-                    host.kill()
-                    return host
-        time.sleep(0.02)
-    raise SystemExit("STAR was not seen to align on any host")
-
-
 def compare(name: str, expected: dict[str, TableContent], study: Path, environment: dict[str, str], want: str) -> None:
     """Print whether the tables of a study are those expected, and end if not."""
     found = contents(study, environment)
@@ -119,7 +104,7 @@ def require_no_secret(study: Path, services: Services) -> None:
 
 
 def trial(folder: Path, size: str, only: str) -> None:
-    """Both runs."""
+    """The run of one machine, and those of the cluster."""
     with Services(folder) as services:
         local = services.environment()
         simulated, alone = folder / "simulated", folder / "alone"
@@ -131,10 +116,9 @@ def trial(folder: Path, size: str, only: str) -> None:
         print(f"one machine, embedded warehouse: {time.monotonic() - begun:.0f} s")
         want = poma("query", "--csv", VERDICTS, "--study", str(alone), environment=local)
         expected = contents(alone, local)
-        if only != "kill":
-            with_two_workers(folder, simulated, services, expected, want)
-        if only != "plain":
-            with_a_killed_worker(folder, simulated, services, expected, want)
+        for name, part in PARTS.items():
+            if only in ("", name):
+                part(folder, simulated, services, expected, want)
 
 
 def finish(launcher: subprocess.Popen[bytes], log: Path) -> None:
@@ -148,23 +132,58 @@ def finish(launcher: subprocess.Popen[bytes], log: Path) -> None:
     print("\n".join(log.read_text().splitlines()[-2:]))
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A copy of the study with its tables in PostgreSQL, and a worker on each of two new hosts."""
+
+    study: Path
+    environment: dict[str, str]
+    hosts: list[Host]
+    log: Path
+
+    @classmethod
+    def begin(cls, folder: Path, simulated: Path, services: Services, name: str, queues: Mapping[str, str]) -> Cluster:
+        """Prepare the study and start the workers; ``queues``: host -> what its worker takes tasks from."""
+        study = folder / name
+        environment = prepare(simulated, study, services, name)
+        hosts = [services.host(host) for host in queues]
+        for host in hosts:
+            start_worker(host, queues[host.name], environment, folder)
+        return cls(study, environment, hosts, folder / f"{name}.log")
+
+    def run(self) -> subprocess.Popen[bytes]:
+        """Start `poma run --on celery`."""
+        argv = [sys.executable, "-m", "poma_assets.cli.main", "run", "--on", "celery", "--study", str(self.study)]
+        with self.log.open("wb") as log:
+            return subprocess.Popen(argv, env=self.environment, stdout=log, stderr=log)
+
+    def wait_for_star(self, launcher: subprocess.Popen[bytes]) -> Host:
+        """Wait until STAR aligns on one of the hosts; the host."""
+        deadline = time.monotonic() + STAR_WITHIN_S
+        while time.monotonic() < deadline and launcher.poll() is None:
+            for host in self.hosts:
+                for star in host.programs("STAR"):
+                    with suppress(psutil.NoSuchProcess):
+                        if "--readFilesIn" in star.cmdline():
+                            return host
+            time.sleep(0.02)
+        raise SystemExit("STAR was not seen to align on any host")
+
+
 def with_two_workers(
     folder: Path, simulated: Path, services: Services, expected: dict[str, TableContent], want: str
 ) -> None:
     """One worker for each queue."""
-    study = folder / "cluster"
-    environment = prepare(simulated, study, services, "cluster")
-    hosts = [services.host("poma-star"), services.host("poma-default")]
-    for host, queue in zip(hosts, ("star", "default"), strict=True):
-        start_worker(host, queue, environment, folder)
+    queues = {"poma-star": "star", "poma-default": "default"}
+    cluster = Cluster.begin(folder, simulated, services, "cluster", queues)
     begun = time.monotonic()
-    finish(run(study, environment, folder), folder / f"{study.name}.log")
+    finish(cluster.run(), cluster.log)
     print(f"two workers (star, default) on two hosts: {time.monotonic() - begun:.0f} s")
-    where = sorted({path.name.rsplit("-", 2)[0] for path in (study / "results" / "logs" / "workers").iterdir()})
+    where = sorted({path.name.rsplit("-", 2)[0] for path in (cluster.study / "results" / "logs" / "workers").iterdir()})
     print(f"hosts that executed runs: {', '.join(where)}")
-    compare("two workers", expected, study, environment, want)
-    require_no_secret(study, services)
-    for host in hosts:
+    compare("two workers", expected, cluster.study, cluster.environment, want)
+    require_no_secret(cluster.study, services)
+    for host in cluster.hosts:
         host.kill()
 
 
@@ -172,19 +191,39 @@ def with_a_killed_worker(
     folder: Path, simulated: Path, services: Services, expected: dict[str, TableContent], want: str
 ) -> None:
     """Two workers for both queues, one of which is killed in the middle of STAR."""
-    study = folder / "killed"
-    environment = prepare(simulated, study, services, "killed")
-    hosts = [services.host("poma-one"), services.host("poma-two")]
-    for host in hosts:
-        start_worker(host, "star,default", environment, folder)
+    cluster = Cluster.begin(folder, simulated, services, "killed", dict.fromkeys(("poma-one", "poma-two"), BOTH))
     begun = time.monotonic()
-    launcher = run(study, environment, folder)
-    lost = kill_in_the_middle_of_star(hosts, launcher)
+    launcher = cluster.run()
+    lost = cluster.wait_for_star(launcher)
+    lost.kill()
     print(f"{lost.name} was killed (-9) while STAR aligned, after {time.monotonic() - begun:.0f} s")
-    finish(launcher, folder / f"{study.name}.log")
+    finish(launcher, cluster.log)
     print(f"the other worker finished the study: {time.monotonic() - begun:.0f} s in all")
-    compare("a worker killed in mid-STAR", expected, study, environment, want)
-    require_no_secret(study, services)
+    compare("a worker killed in mid-STAR", expected, cluster.study, cluster.environment, want)
+    require_no_secret(cluster.study, services)
+    for host in cluster.hosts:
+        host.kill()
+
+
+def with_killed_servers(
+    folder: Path, simulated: Path, services: Services, expected: dict[str, TableContent], want: str
+) -> None:
+    """PostgreSQL and Redis are killed in the middle of STAR and started again; then `poma run` once more."""
+    cluster = Cluster.begin(folder, simulated, services, "servers", dict.fromkeys(("poma-three", "poma-four"), BOTH))
+    launcher = cluster.run()
+    cluster.wait_for_star(launcher)
+    services.kill()
+    print("PostgreSQL and Redis were killed (-9) while STAR aligned")
+    time.sleep(DOWN_FOR_S)
+    services.start_again()
+    status = launcher.wait()
+    print(f"poma run ended with {status}: {cluster.log.read_text().splitlines()[-1:]}")
+    finish(cluster.run(), cluster.log)
+    compare("the servers killed in mid-STAR", expected, cluster.study, cluster.environment, want)
+    require_no_secret(cluster.study, services)
+
+
+PARTS = {"plain": with_two_workers, "kill": with_a_killed_worker, "servers": with_killed_servers}
 
 
 def parse_options(description: str | None, trial: Callable[[Path, argparse.Namespace], None]) -> None:
@@ -192,7 +231,7 @@ def parse_options(description: str | None, trial: Callable[[Path, argparse.Names
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=["demo", "tiny"], default="demo")
     parser.add_argument("--folder", type=Path, help="a folder that is kept, and used again; default: a temporary one")
-    parser.add_argument("--only", choices=["plain", "kill"], default="")
+    parser.add_argument("--only", choices=list(PARTS), default="")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything is taken away then, too
     if options.folder:

@@ -171,6 +171,21 @@ class Services:
         """A new database."""
         call("psql", "-q", "-c", f"CREATE DATABASE {name}", environment=self.environment())
 
+    def kill(self) -> None:
+        """Kill -9 PostgreSQL, with all processes of it, and Redis."""
+        first = int((self._data / "postmaster.pid").read_text().split()[0])
+        for process in (*psutil.Process(first).children(recursive=True), psutil.Process(first)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self._redis is not None:
+            self._redis.kill()
+            self._redis.wait()
+
+    def start_again(self) -> None:
+        """Start both after `kill`; Redis has lost what it held."""
+        self._start_server()
+        self._start_redis()
+
     def close(self) -> None:
         """End everything and take the network away."""
         for host in self.hosts:
@@ -210,6 +225,9 @@ class Services:
         password.unlink()
         with (self._data / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all poma {PREFIX}.0/24 scram-sha-256\n")
+        self._start_server()
+
+    def _start_server(self) -> None:
         options = f"-p {POSTGRES_PORT} -k {self._data} -c listen_addresses={SERVER} -c max_connections=300"
         log = str(self._data / "server.log")
         self._postgres("pg_ctl", "-D", str(self._data), "-o", options, "-l", log, "-w", "start")

@@ -7,7 +7,9 @@ stamped with a revision that was found once. Files and tables are the same: a st
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -33,6 +35,7 @@ from poma_assets.science.errors import StorageError
 
 _BUSY_TIMEOUT_S = 60.0
 _MOST_ENGINES = 32
+_PARTITION_SEEN_FOR_S = 1.0
 _MAKE_VERSION_TABLE = "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 _STAMP = "INSERT OR IGNORE INTO alembic_version VALUES (:revision)"
 
@@ -70,6 +73,24 @@ class _RunStorage(SqliteRunStorage):
 
 
 class _EventLogStorage(SqliteEventLogStorage):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._seen_partitions: dict[tuple[str, str], float] = {}
+
+    def has_dynamic_partition(self, partitions_def_name: str, partition_key: str) -> bool:
+        """Whether there is such a partition. Dagster asks 80 times in the run of a sample, several times an event."""
+        key, now = (partitions_def_name, partition_key), time.monotonic()
+        if now - self._seen_partitions.get(key, -math.inf) < _PARTITION_SEEN_FOR_S:
+            return True
+        if found := super().has_dynamic_partition(partitions_def_name, partition_key):
+            self._seen_partitions[key] = now
+        return found
+
+    def delete_dynamic_partition(self, partitions_def_name: str, partition_key: str) -> None:
+        """Delete a partition; it is gone at once for this process, and within a second for the others."""
+        super().delete_dynamic_partition(partitions_def_name, partition_key)
+        self._seen_partitions.pop((partitions_def_name, partition_key), None)
+
     @contextmanager
     def _connect(self, shard: str) -> Generator[Connection]:
         with self._db_lock:

@@ -95,8 +95,11 @@ class StepIndex:
             if values is not None
         }
         index = cls()
-        columns = ["asset", "partition", "fingerprint", "data_version", "run_id", "inputs", "finished_at"]
-        steps = study.warehouse.read("steps", where, columns, ordered=False)
+        step_columns = ["asset", "partition", "fingerprint", "data_version", "run_id", "inputs", "finished_at"]
+        file_columns = ["asset", "partition", "role", "path", "dropped_at", "bytes", "sha256"]
+        with study.warehouse.held_open():
+            steps = study.warehouse.read("steps", where, step_columns, ordered=False)
+            artefacts = study.warehouse.read("artefacts", where, file_columns, ordered=False)
         steps["finished_at"] = steps["finished_at"].astype("datetime64[ns]").astype("int64") / 1e9
         stored_at_s: dict[tuple[str, str], float] = {}
         for asset, partition, fingerprint, version, run_id, inputs, finished_at_s in steps.itertuples(index=False):
@@ -104,8 +107,6 @@ class StepIndex:
             index.fingerprints[key], index.data_versions[key] = fingerprint, version
             index.run_ids[key], index.inputs[key] = run_id, inputs
             stored_at_s[key] = finished_at_s
-        columns = ["asset", "partition", "role", "path", "dropped_at", "bytes", "sha256"]
-        artefacts = study.warehouse.read("artefacts", where, columns, ordered=False)
         artefacts["dropped_at"] = artefacts["dropped_at"].notna()
         for asset, partition, role, path, is_dropped, size, sha256 in artefacts.itertuples(index=False):
             key = (asset, partition)

@@ -125,6 +125,24 @@ def test_a_run_is_not_held_up_by_what_a_dead_run_waited_for_in_a_pool(home: Path
         assert job.execute_in_process(instance=instance).success
 
 
+def test_a_partition_is_seen_at_once_and_a_deleted_one_is_gone_within_a_second(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("poma_assets.instance_storage.time.monotonic", lambda: clock[0])
+    with dg.DagsterInstance.get() as ours, dg.DagsterInstance.from_ref(ours.get_ref()) as of_another_process:
+        assert not ours.has_dynamic_partition("sample", "S1")
+        of_another_process.add_dynamic_partitions("sample", ["S1", "S2"])
+        assert ours.has_dynamic_partition("sample", "S1")
+        assert ours.has_dynamic_partition("sample", "S2")
+
+        ours.delete_dynamic_partition("sample", "S1")
+        of_another_process.delete_dynamic_partition("sample", "S2")
+        assert not ours.has_dynamic_partition("sample", "S1")
+        clock[0] += 1.0
+        assert not ours.has_dynamic_partition("sample", "S2")
+
+
 def test_a_run_history_that_cannot_be_opened_is_said_in_plain_words(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path}")  # a folder
     said = r"run history cannot be read or written .*unable to open database file"

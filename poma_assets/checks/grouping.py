@@ -49,9 +49,10 @@ def check_group(
 
     @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def evaluate_group(context: dg.AssetCheckExecutionContext, study: StudyResource) -> Iterator[dg.AssetCheckResult]:
-        for check in checks:
-            if check.key in context.selected_asset_check_keys:
-                result = check.evaluate(context, study)
-                yield result._replace(asset_key=check.key.asset_key, check_name=check.key.name)
+        selected = [check for check in checks if check.key in context.selected_asset_check_keys]
+        with study.warehouse.held_open():
+            results = [(check.key, check.evaluate(context, study)) for check in selected]
+        for key, result in results:
+            yield result._replace(asset_key=key.asset_key, check_name=key.name)
 
     return evaluate_group

@@ -5,6 +5,8 @@ Nothing heavy may be imported at the top: every worker process imports this modu
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import shutil
@@ -25,11 +27,16 @@ DEBUG_VARIABLE = "POMA_DEBUG"
 _LAUNCHING = ("run", "demo")
 _HELP_OPTIONS = ("-h", "--help")
 _WIDEST_HELP = 110
+_COLLECT_AFTER_OBJECTS = 100_000
+"""The garbage collector's first threshold; at its default of 700 it takes a sixth of the time of importing Dagster."""
 
 
 def main() -> None:
     """Run the command line; exit 0 only if what was asked for succeeded, 2 for bad input."""
     warnings.simplefilter("ignore")
+    gc.set_threshold(_COLLECT_AFTER_OBJECTS)
+    # Else Python ends with a search for garbage among all that was imported: 0.8 s when it was Dagster.
+    atexit.register(gc.freeze)
     arguments = sys.argv[1:]
     if DEBUG in arguments:
         os.environ[DEBUG_VARIABLE] = "1"

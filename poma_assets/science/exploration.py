@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+import scipy
 
 from poma_assets.science.errors import CountsError, NotEnoughDataError
 
@@ -125,7 +125,7 @@ def sample_distances(values: pd.DataFrame, log_cpm: pd.DataFrame) -> pd.DataFram
 def spearman(matrix: np.ndarray) -> np.ndarray:
     """Return Spearman's correlation of all pairs of columns (samples) over the genes seen in any; NaN if flat."""
     seen = matrix[(matrix != 0).any(axis=1)]
-    ranks = rankdata(seen, axis=0)
+    ranks = scipy.stats.rankdata(seen, axis=0)
     centred = ranks - ranks.mean(axis=0)
     norms = np.sqrt((centred**2).sum(axis=0))
     scale = np.where(norms > 0, norms, np.nan)

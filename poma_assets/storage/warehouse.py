@@ -311,12 +311,13 @@ class Warehouse:
 
         Writers wait until the block ends, so nothing slow belongs into it.
         """
+        before = self._held
         with self._reading("reading several tables") as connection:
             self._held = connection
             try:
                 yield
             finally:
-                self._held = None
+                self._held = before
 
     @contextmanager
     def _reading(self, describe: str) -> Iterator[Connection]:

@@ -356,3 +356,14 @@ def test_query_binds_values_and_cannot_write(warehouse: Warehouse) -> None:
     with pytest.raises(StorageError, match="warehouse"):
         warehouse.query("SELECT * FROM warehouse")  # a Python variable of this name is not a table
     assert len(warehouse.read("gene_counts")) == 1
+
+
+def test_a_block_of_reads_within_another_leaves_the_outer_one_open(tmp_path: Path) -> None:
+    warehouse = any_warehouse_in(EMBEDDED, tmp_path)
+    store(warehouse, {"gene_counts": counts("S1", {"a": 1})}, "S1")
+    with warehouse.held_open():
+        with warehouse.held_open():
+            assert stored_counts(warehouse, "S1") == {"a": 1}
+        warehouse.path.unlink()
+        assert stored_counts(warehouse, "S1") == {"a": 1}
+    assert stored_counts(warehouse, "S1") == {}

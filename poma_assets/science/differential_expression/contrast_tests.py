@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+import scipy
 
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.inputs import require_design, require_weights
@@ -72,7 +72,8 @@ def wald_test(
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = effect.log2_fold_change / effect.standard_error
     statistic[fit.emptied | effect.unobserved] = 0.0
-    return results_table(fit, effect, statistic, 2 * norm.sf(np.abs(statistic)), alpha=alpha, converged=fit.converged)
+    p_value = 2 * scipy.stats.norm.sf(np.abs(statistic))
+    return results_table(fit, effect, statistic, p_value, alpha=alpha, converged=fit.converged)
 
 
 def shrink_deseq2(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import f as f_distribution
+import scipy
 
 from poma_assets.science.differential_expression.deseq2_fit import Deseq2Fit
 from poma_assets.science.differential_expression.dispersion import DispersionTrend
@@ -118,7 +118,7 @@ def _cooks_outliers(dataset: RDeseqDataSet, counts: np.ndarray, design: pd.DataF
     three samples have larger counts than the most distant one. (PyDESeq2 excepts them in every design.)
     """
     samples, coefficients = design.shape
-    cutoff = float(f_distribution.ppf(0.99, coefficients, samples - coefficients))
+    cutoff = float(scipy.stats.f.ppf(0.99, coefficients, samples - coefficients))
     groups = design.groupby(list(design.columns)).ngroup().to_numpy()
     judged = np.bincount(groups)[groups] >= 3
     distances = np.array(dataset.layers["cooks"], dtype=float)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from scipy.interpolate import CubicSpline
 from scipy.special import polygamma
-from scipy.stats import trim_mean
 
 from poma_assets.science.differential_expression.local_regression import LocalCurve, fit_local_curve
 from poma_assets.science.differential_expression.prior_width import MOST_RESIDUAL_DF, closest_variance
@@ -134,7 +134,7 @@ def fit_dispersion_trend(means: np.ndarray, dispersions: np.ndarray) -> Dispersi
     if len(np.unique(logs)) >= _FEWEST_FOR_LOCAL:
         curve = fit_local_curve(logs, np.log(dispersions[used]), means[used])
         return DispersionTrend("local", np.nan, np.nan, curve)
-    return DispersionTrend("mean", float(trim_mean(dispersions[used], proportiontocut=0.001)), 0.0)
+    return DispersionTrend("mean", float(scipy.stats.trim_mean(dispersions[used], proportiontocut=0.001)), 0.0)
 
 
 def log_residual_variance(dispersions: np.ndarray, trend: np.ndarray) -> float:

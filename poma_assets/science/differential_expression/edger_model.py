@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
-from scipy.stats import f as f_distribution
+import scipy
 
 _PRIOR_COUNT = 0.125
 """Added to the counts where effects are reported, so that they stay finite (edgeR's default)."""
@@ -115,12 +114,12 @@ def f_test(fit: QuasiLikelihoodFit, null_design: np.ndarray) -> tuple[np.ndarray
     ratio = _deviance(fit, null_design, fit.dispersion, everything) - fit.deviance
     statistic = ratio / tested / fit.quasi_dispersion
     most = len(fit.counts) * (len(fit.design) - fit.design.shape[1])
-    p_value = f_distribution.sf(statistic, tested, np.minimum(fit.prior_df + fit.residual_df, most))
+    p_value = scipy.stats.f.sf(statistic, tested, np.minimum(fit.prior_df + fit.residual_df, most))
     below = np.flatnonzero((fit.smallest_mean * fit.dispersion + 1) * fit.quasi_dispersion < 1)
     if len(below):
         none = np.zeros(len(fit.counts))
         poisson = _deviance(fit, null_design, none, below) - _deviance(fit, fit.design, none, below)
-        p_value[below] = np.maximum(p_value[below], chi2.sf(poisson, tested))
+        p_value[below] = np.maximum(p_value[below], scipy.stats.chi2.sf(poisson, tested))
     return statistic, np.asarray(p_value, dtype=float)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+import scipy
 
 from poma_assets.science.count_validation import validate_counts
 from poma_assets.science.differential_expression.contrast_tests import (
@@ -80,7 +80,7 @@ def likelihood_ratio_test(
     )
     converged = fit.converged.copy()
     converged[tested] &= smaller.converged
-    p_value = chi2.sf(statistic, len(fit.coefficients) - reduced.shape[1])
+    p_value = scipy.stats.chi2.sf(statistic, len(fit.coefficients) - reduced.shape[1])
     return results_table(fit, effect, statistic, p_value, alpha=alpha, converged=converged)
 
 

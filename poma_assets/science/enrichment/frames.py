@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from poma_assets.science.errors import InputError
 
@@ -38,7 +38,7 @@ def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Benjamini-Hochberg adjusted p values over all given p values (an empty array stays empty)."""
     if p_values.size == 0:
         return p_values
-    return np.asarray(false_discovery_control(p_values, method="bh"), dtype=np.float64)
+    return np.asarray(scipy.stats.false_discovery_control(p_values, method="bh"), dtype=np.float64)
 
 
 def result_frame(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:

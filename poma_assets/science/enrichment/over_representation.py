@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
 from poma_assets.science.enrichment.frames import result_frame
 from poma_assets.science.enrichment.gmt import GeneSetCollection
@@ -115,6 +115,6 @@ def hypergeometric_p_value(
 ) -> NDArray[np.float64]:
     """P(X >= overlap) for sets of the given sizes; never 0 (the smallest positive double instead)."""
     pairs, inverse = np.unique(np.stack([overlap, set_size]), axis=1, return_inverse=True)
-    p_value = hypergeom.sf(pairs[0] - 1, n_background, pairs[1], n_significant)
+    p_value = scipy.stats.hypergeom.sf(pairs[0] - 1, n_background, pairs[1], n_significant)
     p_value = np.asarray(p_value, dtype=np.float64)[inverse]
     return np.clip(p_value, np.finfo(np.float64).tiny, 1.0)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from poma_assets.science.enrichment.frames import benjamini_hochberg
 from poma_assets.science.enrichment.running_sum import enrichment_scores
@@ -145,8 +145,8 @@ def _extra_round(nulls: list[_SizeNull], so_far: PermutationResult, plan: Permut
 def _undecided(result: PermutationResult, fdr: float) -> NDArray[np.bool_]:
     """Sets that would be called with every p value at its lower limit, but not with all at the upper one."""
     b, n = result.as_extreme, result.same_sign
-    lower = np.where(b > 0, beta.ppf(_LIMIT_QUANTILES[0], np.maximum(b, 1), n - b + 1), 0.0)
-    upper = np.where(b < n, beta.ppf(_LIMIT_QUANTILES[1], b + 1, np.maximum(n - b, 1)), 1.0)
+    lower = np.where(b > 0, scipy.stats.beta.ppf(_LIMIT_QUANTILES[0], np.maximum(b, 1), n - b + 1), 0.0)
+    upper = np.where(b < n, scipy.stats.beta.ppf(_LIMIT_QUANTILES[1], b + 1, np.maximum(n - b, 1)), 1.0)
     return np.asarray((benjamini_hochberg(lower) < fdr) & (benjamini_hochberg(upper) >= fdr), dtype=np.bool_)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+import scipy
 
 from poma_assets.science.errors import HypothesisError
 from poma_assets.science.markers.residual_correlation import PRESET_CORRELATION, Residuals, wald_z
@@ -125,8 +125,8 @@ def _score(
     effect, error = mean_effect(members["log2_fold_change"].to_numpy(dtype=float), errors, correlation)
     p_up, p_down = competitive_rank_test(z.to_numpy(dtype=float), in_set, correlation)
     freedom = residuals.degrees_of_freedom or math.inf
-    p = min(1.0, 2 * float(t.sf(norm.isf(min(p_up, p_down)), freedom)))
-    half = float(t.ppf(0.975, freedom)) * error
+    p = min(1.0, 2 * float(scipy.stats.t.sf(scipy.stats.norm.isf(min(p_up, p_down)), freedom)))
+    half = float(scipy.stats.t.ppf(0.975, freedom)) * error
     return effect, effect - half, effect + half, correlation, p
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+import scipy
 
 from poma_assets.science.markers.identity import IDENTITY_COLUMNS
 from poma_assets.science.markers.replicates import replicate_groups, spearman
@@ -228,7 +228,7 @@ def _margin(fit: _Fit, labels: np.ndarray, varying: np.ndarray, rows: np.ndarray
     own = len(rows) - 2
     pooled = np.sqrt((own * fit.spread**2 + float((within**2).sum())) / (own + further))
     error = max(fit.spread, float(pooled)) * np.sqrt(1.0 / (labels < 0).sum() + 1.0 / (labels > 0).sum())
-    among_others = float(t.sf(fit.separation / error, own + further))
+    among_others = float(scipy.stats.t.sf(fit.separation / error, own + further))
     return SURE_P_AMONG_OTHERS / max(min(among_others, fit.p_value), 1e-300)
 
 
@@ -269,7 +269,7 @@ def _fit(products: np.ndarray, labels: np.ndarray) -> _Fit:
     degrees = len(scores) - 2
     spread = max(float(np.sqrt((((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / degrees)), 1e-9)
     separation = float(a.mean() + b.mean())
-    p_value = float(t.sf(separation / (spread * np.sqrt(1.0 / len(a) + 1.0 / len(b))), degrees))
+    p_value = float(scipy.stats.t.sf(separation / (spread * np.sqrt(1.0 / len(a) + 1.0 / len(b))), degrees))
     return _Fit(scores, separation, spread, p_value)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm, rankdata
+import scipy
 
 from poma_assets.science.markers.residual_correlation import PRESET_CORRELATION, arm_design, design_residuals
 
@@ -43,7 +43,7 @@ def competitive_rank_test(statistics: Floats, in_set: npt.NDArray[np.bool_], cor
         One-sided p values.
     """
     m, other = int(in_set.sum()), int((~in_set).sum())
-    ranks = rankdata(statistics)
+    ranks = scipy.stats.rankdata(statistics)
     surplus = float(ranks[in_set].sum()) - m * (m + 1) / 2 - m * other / 2
     pairs = math.asin(1) + math.asin(0.5) * (other - 1)
     shared = math.asin(correlation / 2) * (m - 1) * (other - 1) + math.asin((correlation + 1) / 2) * (m - 1)
@@ -54,7 +54,8 @@ def competitive_rank_test(statistics: Floats, in_set: npt.NDArray[np.bool_], cor
     if variance <= 0:
         return 1.0, 1.0
     deviation = math.sqrt(variance)
-    return float(norm.sf((surplus - 0.5) / deviation)), float(norm.cdf((surplus + 0.5) / deviation))
+    up, down = (surplus - 0.5) / deviation, (surplus + 0.5) / deviation
+    return float(scipy.stats.norm.sf(up)), float(scipy.stats.norm.cdf(down))
 
 
 def mean_effect(effects: Floats, standard_errors: Floats, correlation: float) -> tuple[float, float]:
