@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -358,12 +359,16 @@ def test_query_binds_values_and_cannot_write(warehouse: Warehouse) -> None:
     assert len(warehouse.read("gene_counts")) == 1
 
 
-def test_a_block_of_reads_within_another_leaves_the_outer_one_open(tmp_path: Path) -> None:
+def test_a_block_of_reads_within_another_opens_the_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = any_warehouse_in(EMBEDDED, tmp_path)
     store(warehouse, {"gene_counts": counts("S1", {"a": 1})}, "S1")
+    opened: list[str] = []
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda path, **options: opened.append(path) or connect(path, **options))
     with warehouse.held_open():
         with warehouse.held_open():
             assert stored_counts(warehouse, "S1") == {"a": 1}
-        warehouse.path.unlink()
         assert stored_counts(warehouse, "S1") == {"a": 1}
-    assert stored_counts(warehouse, "S1") == {}
+    assert opened == [str(warehouse.path)]
+    assert stored_counts(warehouse, "S1") == {"a": 1}
+    assert len(opened) == 2
