@@ -11,7 +11,7 @@ from poma_assets.resources import StudyResource
 from poma_assets.science.design import Design
 from poma_assets.science.markers.change_causes import Grounds
 from poma_assets.science.markers.hypotheses import TEXT_COLUMNS, Hypotheses
-from poma_assets.storage.hashing import frame_digest
+from poma_assets.storage.hashing import column_digests, frame_digest
 
 _STUDY_STEPS = ("genome", "annotation", "star_index", "gene_table", "count_matrix", "sample_identity")
 _CONTRAST_STEPS = ("design_fit", "de_results", "response_score", "marker_verdicts")
@@ -86,9 +86,10 @@ def _sample_parts(study: StudyResource, arms: list[str]) -> dict[str, dict[str, 
     counts = study.warehouse.read_matrix("count_matrix", value="count", where={"sample_id": arms})
     sheet = study.design_table.drop(columns=["rin", "a260_a280"], errors="ignore")
     problems = _problems(study, arms)
+    digests = column_digests(counts)
     return {
         name: {
-            "counts": _digest(counts[[name]].rename_axis("gene_id").reset_index()),
+            "counts": digests[name][:_DIGEST_LENGTH],
             "declared": _digest(sheet.loc[[name]].astype(str)),
             "problems": problems.get(name, ""),
         }

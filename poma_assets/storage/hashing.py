@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -54,12 +54,27 @@ def frame_digest(frame: pd.DataFrame) -> str:
     columns = sorted(str(name) for name in frame.columns)
     if len(set(columns)) != frame.shape[1]:
         raise StorageError("a frame has two columns of one name", found=", ".join(columns))
-    rows = np.zeros(len(frame), dtype=np.uint64)
-    named = {str(name): frame[name] for name in frame.columns}
-    for name in columns:
-        rows = _mix(rows * _ROW_FACTOR ^ _column_hashes(named[name]))
+    return _digest_of_hashes({str(name): _column_hashes(frame[name]) for name in frame.columns}, len(frame))
+
+
+def column_digests(matrix: pd.DataFrame) -> dict[str, str]:
+    """Digest of each column of a matrix with its row labels: column -> `frame_digest` of the two.
+
+    The labels are hashed once for all columns.
+    """
+    labels = _column_hashes(matrix.index.to_series())
+    return {
+        str(name): _digest_of_hashes({str(matrix.index.name): labels, str(name): _column_hashes(column)}, len(matrix))
+        for name, column in matrix.items()
+    }
+
+
+def _digest_of_hashes(hashes: Mapping[str, _Hashes], n_rows: int) -> str:
+    rows = np.zeros(n_rows, dtype=np.uint64)
+    for name in sorted(hashes):
+        rows = _mix(rows * _ROW_FACTOR ^ hashes[name])
     rows.sort()
-    digest = hashlib.sha256(json.dumps([columns, len(frame)]).encode())
+    digest = hashlib.sha256(json.dumps([sorted(hashes), n_rows]).encode())
     digest.update(rows.astype("<u8").tobytes())
     return digest.hexdigest()
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from poma_assets.science.errors import StorageError
-from poma_assets.storage.hashing import HashCache, file_sha256, frame_digest
+from poma_assets.storage.hashing import HashCache, column_digests, file_sha256, frame_digest
 
 FRAME = pd.DataFrame(
     {
@@ -176,3 +176,11 @@ def test_an_unusable_cache_is_no_obstacle(tmp_path: Path) -> None:
     damaged.write_text("this is no database, and longer than a header of one hundred bytes " * 4)
     assert HashCache(damaged).sha256(path) == file_sha256(path)
     assert HashCache(path / "below-a-file").sha256(path) == file_sha256(path)
+
+
+def test_columns_of_a_matrix_have_the_digests_of_frames_of_their_own() -> None:
+    index = pd.Index(["ENSG2", "ENSG1", "ENSG3"], name="gene_id")
+    matrix = pd.DataFrame({"S1": [5, 0, 7], "S2": [5, 0, 8], "a sample": [0, 0, 0]}, index=index)
+    found = column_digests(matrix)
+    assert found == {name: frame_digest(matrix[[name]].reset_index()) for name in matrix.columns}
+    assert len(set(found.values())) == 3

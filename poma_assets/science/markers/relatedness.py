@@ -275,15 +275,17 @@ def _fit(products: np.ndarray, labels: np.ndarray) -> _Fit:
 
 def _scores_left_out(products: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Distance of each sample from the midpoint, towards the positive group, along an axis drawn without it."""
-    n = len(labels)
-    others = 1.0 - np.eye(n)
-    positive, negative = others * (labels > 0), others * (labels < 0)
-    positive /= positive.sum(axis=1, keepdims=True)
-    negative /= negative.sum(axis=1, keepdims=True)
-    axes, midpoints = positive - negative, (positive + negative) / 2.0
-    projected = axes @ products
-    lengths = np.sqrt(np.maximum((projected * axes).sum(axis=1), 1e-12))
-    return np.asarray((np.diag(projected) - (projected * midpoints).sum(axis=1)) / lengths)
+    positive, negative = (labels > 0).astype(float), (labels < 0).astype(float)
+    own = np.diag(products)
+    to_positive, to_negative = products @ positive, products @ negative
+    # Sums over the others of each sample: what it adds itself is taken out again, so that no sample needs a matrix.
+    n_positive, n_negative = positive.sum() - positive, negative.sum() - negative
+    within_positive = (positive @ to_positive - positive * (2.0 * to_positive - own)) / n_positive**2
+    within_negative = (negative @ to_negative - negative * (2.0 * to_negative - own)) / n_negative**2
+    between = (positive @ to_negative - positive * to_negative - negative * to_positive) / (n_positive * n_negative)
+    lengths = np.sqrt(np.maximum(within_positive - 2.0 * between + within_negative, 1e-12))
+    place = (to_positive - positive * own) / n_positive - (to_negative - negative * own) / n_negative
+    return np.asarray((place - (within_positive - within_negative) / 2.0) / lengths)
 
 
 def _chosen(claims: Sequence[_Claim], study: _Study, strictness: float) -> dict[str, _Claim]:
