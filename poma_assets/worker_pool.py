@@ -10,12 +10,14 @@ import multiprocessing as mp
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 from poma_assets.run_pool import lost
@@ -27,6 +29,8 @@ _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
 _ORPHAN_GRACE_S = 5.0
 _CONTEXT = mp.get_context("forkserver")
+_LONGEST_SOCKET_BYTES = 107 if sys.platform == "linux" else 103
+_SOCKET_NAME_BYTES = len("/pymp-abcdefgh/listener-abcdefgh")
 
 
 def prepare_workers() -> None:
@@ -35,7 +39,19 @@ def prepare_workers() -> None:
         # Read when numpy is imported, so it must stand in the environment of the process that imports it.
         os.environ.setdefault(variable, "1")
     _CONTEXT.set_forkserver_preload(["poma_assets.worker_origin"])
+    _choose_folder_of_sockets()
     forkserver.ensure_running()
+
+
+def _choose_folder_of_sockets() -> None:
+    """Put the sockets of the workers into /tmp where the path of TMPDIR is too long for one (as Python 3.14 does)."""
+    if len(os.fsencode(tempfile.gettempdir())) + _SOCKET_NAME_BYTES <= _LONGEST_SOCKET_BYTES:
+        return
+    chosen, tempfile.tempdir = tempfile.tempdir, "/tmp"
+    try:
+        get_temp_dir()  # made once in a process, then kept
+    finally:
+        tempfile.tempdir = chosen
 
 
 class WorkerPool:

@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,14 @@ if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
 """Starts the service so that it is asked to end when this process is gone, however that ended (by kill -9, too)."""
+
+_GUARD = """
+import os, sys
+from poma_assets.cli.service import end_with_children
+if not os.read(0, 1):
+    end_with_children(int(sys.argv[1]))
+"""
+"""Ends the service, with all that it has started, when we are gone without a word: `dagster dev` may not hear it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -103,10 +112,26 @@ def _run_service(argv: list[str], resource: StudyResource) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return 1 if process.wait() else 0
+        with _guarded(process.pid):
+            return 1 if process.wait() else 0
     except KeyboardInterrupt:
-        _end_with_children(process.pid)
+        end_with_children(process.pid)
         return 0
+
+
+@contextmanager
+def _guarded(pid: int) -> Iterator[None]:
+    """End the process ``pid`` and its children if this one is killed within the block."""
+    listens, says = os.pipe()
+    guard = subprocess.Popen([sys.executable, "-c", _GUARD, str(pid)], stdin=listens, start_new_session=True)
+    os.close(listens)
+    try:
+        yield
+    finally:
+        with suppress(BrokenPipeError):
+            os.write(says, b"\n")
+        os.close(says)
+        guard.wait()
 
 
 def ui(
@@ -174,7 +199,7 @@ def _require_free_port(host: str, port: int) -> None:
             ) from error
 
 
-def _end_with_children(pid: int) -> None:
+def end_with_children(pid: int) -> None:
     """End a process and all that it started: asked first, then made."""
     import psutil
 

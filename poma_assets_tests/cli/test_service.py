@@ -17,18 +17,29 @@ _SCRIPT = """
 import sys
 from poma_assets.cli.service import _run_service
 from poma_assets.resources import StudyResource
-argv = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(120)"]
+argv = [sys.executable, "-c", sys.argv[2]]
 raise SystemExit(_run_service(argv, StudyResource(root=sys.argv[1])))
 """
 
 
+_OBEDIENT = "import os, time; print(os.getpid(), os.getpid(), flush=True); time.sleep(120)"
+_DEAF = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"], start_new_session=True)
+print(os.getpid(), child.pid, flush=True)
+time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("service", [_OBEDIENT, _DEAF], ids=["obedient", "deaf, with a child in a session of its own"])
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_the_service_ends_with_the_command(tmp_path: Path, ending: signal.Signals) -> None:
+def test_the_service_ends_with_the_command(tmp_path: Path, ending: signal.Signals, service: str) -> None:
     study = write_study(tmp_path / "study")
-    argv = [sys.executable, "-W", "ignore", "-c", _SCRIPT, study.root]
+    argv = [sys.executable, "-W", "ignore", "-c", _SCRIPT, study.root, service]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as command:
         assert command.stdout is not None
-        service = psutil.Process(int(command.stdout.readline()))
+        started = [psutil.Process(int(pid)) for pid in command.stdout.readline().split()]
         os.kill(command.pid, ending)
         assert command.wait(30) == (-signal.SIGKILL if ending == signal.SIGKILL else 0)
-        assert still_there([service]) == []
+        assert still_there(started) == []

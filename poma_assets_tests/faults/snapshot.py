@@ -22,8 +22,9 @@ DATABASES = ("warehouse.duckdb", "study.duckdb")
 
 _TOLD = 300
 _OF_A_RUN = {"run_id", "wall_s", "cpu_s", "peak_memory_mib"}
-_NOT_COMPARED = (".dagster", "results/logs")
-"""The history of runs and the logs: they tell of every attempt."""
+_OF_A_CHANGE = {"previous_verdict", "previous_sub_verdict", "cause"}
+_NOT_COMPARED = (".dagster", "results/logs", "results/shared")
+"""The history of runs and the logs, which tell of every attempt; what steps share and make again if it is missing."""
 
 _MAY_DIFFER = ("results/.hashes", "results/.hashes-journal", "results/.up_to_date.json")
 """May be deleted at any time."""
@@ -47,7 +48,7 @@ _OF_AN_ATTEMPT = (
         rb"SIZE AND HASH",
     ),
     (re.compile(rb"\.partial-\w+-\d+-\w+"), b".partial"),
-    (re.compile(rb"(\w+ per hour \|)\s+[\d.]+"), rb"\1"),
+    (re.compile(rb"(\w+ per hour \|)\s+\S+"), rb"\1"),  # "inf" within a second
 )
 
 
@@ -142,13 +143,20 @@ def _rows_of(connection: duckdb.DuckDBPyConnection, table: str, declared: Iterab
             chosen.append(f'"{column}" IS NULL')
         elif column not in _OF_A_RUN:
             chosen.append(f'"{column}"')
+    source = f'"{table}"'
+    if table == "verdict_history":
+        # A launch whose worker was killed judges without that sample, and the next one says so; the last word counts.
+        chosen = [name for name in chosen if name.strip('"') not in _OF_A_CHANGE]
+        source += " QUALIFY row_number() OVER (PARTITION BY contrast_id, hypothesis_id ORDER BY recorded_at DESC) = 1"
+    if table == "steps":
+        chosen = ["CASE WHEN asset = 'verdict_history' THEN NULL ELSE rows END" if n == '"rows"' else n for n in chosen]
     if table == "artefacts":
         dated = " OR ".join(f"path LIKE '%{ending}'" for ending in _DATED)
         chosen = [
             f"CASE WHEN {dated} THEN NULL ELSE {name} END" if "sha256" in name or "bytes" in name else name
             for name in chosen
         ]
-    return _text(connection.execute(f'SELECT {", ".join(chosen)} FROM "{table}" ORDER BY ALL').fetchall())
+    return _text(connection.execute(f"SELECT {', '.join(chosen)} FROM {source} ORDER BY ALL").fetchall())
 
 
 def _text(rows: Iterable[tuple[object, ...]]) -> str:

@@ -71,6 +71,20 @@ def test_a_score_is_the_distance_from_the_midpoint_on_an_axis_drawn_without_the_
     np.testing.assert_allclose(scores, [0 - 6.5, 2 - 5.5, 10 - 6.5, 12 - 5.5])
 
 
+def test_scores_are_those_of_axes_drawn_sample_by_sample():
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(40, 9))
+    labels = np.array([-1.0, 1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0, 1.0])
+    expected = []
+    for sample in range(9):
+        others = np.arange(9) != sample
+        positive = values[:, others & (labels > 0)].mean(axis=1)
+        negative = values[:, others & (labels < 0)].mean(axis=1)
+        axis = (positive - negative) / np.linalg.norm(positive - negative)
+        expected.append(axis @ (values[:, sample] - (positive + negative) / 2))
+    np.testing.assert_allclose(_scores_left_out(values.T @ values, labels), expected)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "likelier"),
     [
