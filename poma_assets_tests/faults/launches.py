@@ -163,6 +163,14 @@ def start_program(arguments: Sequence[str], *, folder: Path, environment: Mappin
     return launch
 
 
+def name_of(process: psutil.Process) -> str:
+    """The name of a process; empty if it has ended meanwhile."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def processes_of(sandbox: Path) -> list[psutil.Process]:
     """The living processes of a fault: they work below its folder, or were started with its mark."""
     found, wanted = [], f"{MARK}={sandbox}".encode()

@@ -15,7 +15,7 @@ from .bench import PATIENCE_S, NotPossibleError, Place
 from .fault import BROKEN_OFF, NOTHING_HAPPENED, Effect, Kind, effect_on
 from .fault_points import Action
 from .kills import choose_point, workers_of
-from .launches import Launch, processes_of
+from .launches import Launch, name_of, processes_of
 from .studies import ONE_MORE_SAMPLE
 
 TOOLS = ("STAR", "fastqc", "featureCounts")
@@ -72,7 +72,7 @@ def _hanging_tool(place: Place, draw: random.Random) -> Effect:
     tool = draw.choice(TOOLS)
     launch = place.start(environment=_stand_in(place, tool, _HANGS, draw))
     deadline = time.monotonic() + PATIENCE_S
-    while not any("sleep" in process.name() for process in processes_of(place.folder)):
+    while not any("sleep" in name_of(process) for process in processes_of(place.folder)):
         if time.monotonic() > deadline or not launch.is_running:
             return Effect(NOTHING_HAPPENED, f"{tool} was not needed")
         time.sleep(0.05)
