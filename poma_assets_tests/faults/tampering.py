@@ -82,11 +82,13 @@ def _warehouse(place: Place, draw: random.Random) -> Effect:
     damage(warehouse, draw)
     launch = place.start()
     status, text = launch.wait(PATIENCE_S), launch.text()
-    if status == 0:
+    if status == 0 and damage is not flip_bit:
         return Effect(WENT_ON, damage.__name__)
-    problems = [] if "damaged" in text or "not a DuckDB database" in text else [f"it is not said why: {text[-800:]}"]
     for path in warehouse.parent.glob("warehouse.duckdb*"):
         path.unlink()
+    if status == 0:
+        return Effect(WENT_ON, "a bit of a block that nothing needed; then taken away")
+    problems = [] if "damaged" in text or "not a DuckDB database" in text else [f"it is not said why: {text[-800:]}"]
     return Effect(BROKEN_OFF, f"{damage.__name__}; then taken away, as the message says", problems)
 
 

@@ -74,3 +74,14 @@ def test_a_nested_work_folder_of_a_killed_process_is_removed(tmp_path):
     (tmp_path / left).mkdir()
     with work_folder(target):
         assert not (tmp_path / left).exists()
+
+
+def test_what_an_uncollected_dead_process_left_is_removed(tmp_path):
+    with work_folder(tmp_path / "S1") as folder:
+        name = folder.name
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it has ended; nobody has collected it
+    (tmp_path / name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")).mkdir()
+    with work_folder(tmp_path / "S1") as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+    ended.wait()
