@@ -23,7 +23,7 @@ from poma_assets.runs import RunOutcome, RunTask, is_gone, this_process
 from poma_assets.storage.connection import left_by_a_killed_writer
 from poma_assets.storage.lock import exclusive_lock
 from poma_assets.storage.results_folder import refuse_foreign_links
-from poma_assets.storage.staging import make_folder, plain_storage_errors
+from poma_assets.storage.staging import make_folder, plain_storage_errors, remove_abandoned_folders
 from poma_assets.time_left import TimeLeft
 from poma_assets.vocabulary import LAUNCHER_TAG
 from poma_assets.worker_pool import WorkerPool
@@ -154,7 +154,7 @@ class Launcher:
         lock = study.study.run_lock_path
         make_folder(lock.parent)
         with exclusive_lock(lock, timeout_s=0.0, describe=f"poma run of {study.study.root}"):
-            close_runs_of_gone_launchers(self._instance)
+            was_killed = close_runs_of_gone_launchers(self._instance)
             synchronise(self._instance, SAMPLES, list(study.sheet.samples["sample_id"]))
             synchronise(self._instance, CONTRASTS, list(study.contrasts))
             self._nodes = needed_nodes(study, htseq=htseq)
@@ -178,6 +178,8 @@ class Launcher:
                 self._close_interrupted_runs(task.run_id for task in unfinished)
                 raise
             self._pool.close()
+            if was_killed:  # its workers, who may have been ending when this launch began, are gone by now
+                remove_abandoned_folders(study.study.results_dir)
             if is_whole and self._summary.succeeded and not stale_steps(self._nodes, study):
                 self._stamp()
         return self._summary
@@ -355,13 +357,15 @@ def share_of_cores(cores: int, at_once: int, *, is_last: bool) -> int:
     return max(1, cores // (max(1, at_once - 1) if is_last else at_once))
 
 
-def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> None:
-    """Runs of a launcher that was killed are still 'started' in the instance: say that they failed."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        if LAUNCHER_TAG in run.tags and is_gone(run.tags[LAUNCHER_TAG]):
-            instance.report_run_failed(run, "The launcher of this run was killed.")
-            # Dagster leaves what a dead run waited for in a pool to a monitor that we do not run.
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+def close_runs_of_gone_launchers(instance: dg.DagsterInstance) -> bool:
+    """Say that the runs of killed launchers, still 'started' in the instance, failed; whether there were any."""
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    orphaned = [run for run in unfinished if LAUNCHER_TAG in run.tags and is_gone(run.tags[LAUNCHER_TAG])]
+    for run in orphaned:
+        instance.report_run_failed(run, "The launcher of this run was killed.")
+        # Dagster leaves what a dead run waited for in a pool to a monitor that we do not run.
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return bool(orphaned)
 
 
 def _without_read_ahead(entry: tuple[Phase, RunTask], sample: str) -> tuple[Phase, RunTask]:

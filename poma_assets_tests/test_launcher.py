@@ -1,8 +1,18 @@
 from __future__ import annotations
 
-import pytest
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
 
+import pytest
+from conftest import Poma
+from study_instance import instance_of
+
+from poma_assets.definitions import defs
 from poma_assets.launcher import share_of_cores
+from poma_assets.vocabulary import LAUNCHER_TAG
 
 
 @pytest.mark.parametrize(
@@ -18,3 +28,23 @@ from poma_assets.launcher import share_of_cores
 )
 def test_tasks_share_the_cores(cores: int, at_once: int, is_last: bool, threads: int) -> None:
     assert share_of_cores(cores, at_once, is_last=is_last) == threads
+
+
+def test_the_launch_after_a_killed_one_removes_what_its_workers_left(
+    finished_study: Path, tmp_path: Path, poma: Poma
+) -> None:
+    study = Path(shutil.copytree(finished_study, tmp_path / "study"))
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    host = socket.gethostname()
+    with instance_of(study) as instance:
+        tags = {LAUNCHER_TAG: f"{host}:{ended.pid}:0"}
+        instance.create_run_for_job(defs.resolve_job_def("publish_reports"), tags=tags)
+    left = study / "results" / "files" / "alignments" / f".S1.partial-{re.sub('[^A-Za-z0-9]', '_', host)}-{ended.pid}-x"
+    left.mkdir()
+    (study / "results" / "reports" / "study" / "study_report.html").unlink()
+
+    done = poma("run", "--study", str(study))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not left.exists()

@@ -37,7 +37,7 @@ def run_checks(
         [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
     ]
     commands = [] if pytest_only else linters
-    commands.append([*python, "pytest", "-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"])
+    commands.append([*python, "pytest", "-n", str(os.cpu_count() or 1), "--dist", "worksteal"])
     failed = []
     for argv in commands:
         name = " ".join(Path(word).name if word.startswith("/") else word for word in argv if word != "-m")

@@ -153,6 +153,12 @@ def abandoned_folders(root: Path) -> Iterator[Path]:
         names[:] = [name for name in names if name != "downloads" and not pattern.match(name)]
 
 
+def remove_abandoned_folders(root: Path) -> None:
+    """Remove the work folders anywhere below ``root`` whose process on this machine is gone."""
+    for folder in list(abandoned_folders(root)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _host() -> str:
     return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
 
