@@ -157,17 +157,25 @@ class Cluster:
         with self.log.open("wb") as log:
             return subprocess.Popen(argv, env=self.environment, stdout=log, stderr=log)
 
-    def wait_for_star(self, launcher: subprocess.Popen[bytes]) -> Host:
-        """Wait until STAR aligns on one of the hosts; the host."""
-        deadline = time.monotonic() + STAR_WITHIN_S
-        while time.monotonic() < deadline and launcher.poll() is None:
-            for host in self.hosts:
-                for star in host.programs("STAR"):
-                    with suppress(psutil.NoSuchProcess):
-                        if "--readFilesIn" in star.cmdline():
-                            return host
-            time.sleep(0.02)
-        raise SystemExit("STAR was not seen to align on any host")
+    def check(self, title: str, services: Services, expected: dict[str, TableContent], want: str) -> None:
+        """Compare with the run of one machine, look for passwords, and end the workers."""
+        compare(title, expected, self.study, self.environment, want)
+        require_no_secret(self.study, services)
+        for host in self.hosts:
+            host.kill()
+
+
+def wait_for_star(hosts: list[Host], launcher: subprocess.Popen[bytes]) -> tuple[Host, psutil.Process]:
+    """Wait until STAR aligns on one of the hosts; the host and the program."""
+    deadline = time.monotonic() + STAR_WITHIN_S
+    while time.monotonic() < deadline and launcher.poll() is None:
+        for host in hosts:
+            for star in host.programs("STAR"):
+                with suppress(psutil.NoSuchProcess):
+                    if "--readFilesIn" in star.cmdline():
+                        return host, star
+        time.sleep(0.02)
+    raise SystemExit("STAR was not seen to align on any host")
 
 
 def with_two_workers(
@@ -181,10 +189,7 @@ def with_two_workers(
     print(f"two workers (star, default) on two hosts: {time.monotonic() - begun:.0f} s")
     where = sorted({path.name.rsplit("-", 2)[0] for path in (cluster.study / "results" / "logs" / "workers").iterdir()})
     print(f"hosts that executed runs: {', '.join(where)}")
-    compare("two workers", expected, cluster.study, cluster.environment, want)
-    require_no_secret(cluster.study, services)
-    for host in cluster.hosts:
-        host.kill()
+    cluster.check("two workers", services, expected, want)
 
 
 def with_a_killed_worker(
@@ -194,15 +199,12 @@ def with_a_killed_worker(
     cluster = Cluster.begin(folder, simulated, services, "killed", dict.fromkeys(("poma-one", "poma-two"), BOTH))
     begun = time.monotonic()
     launcher = cluster.run()
-    lost = cluster.wait_for_star(launcher)
+    lost, _ = wait_for_star(cluster.hosts, launcher)
     lost.kill()
     print(f"{lost.name} was killed (-9) while STAR aligned, after {time.monotonic() - begun:.0f} s")
     finish(launcher, cluster.log)
     print(f"the other worker finished the study: {time.monotonic() - begun:.0f} s in all")
-    compare("a worker killed in mid-STAR", expected, cluster.study, cluster.environment, want)
-    require_no_secret(cluster.study, services)
-    for host in cluster.hosts:
-        host.kill()
+    cluster.check("a worker killed in mid-STAR", services, expected, want)
 
 
 def with_killed_servers(
@@ -211,7 +213,7 @@ def with_killed_servers(
     """PostgreSQL and Redis are killed in the middle of STAR and started again; then `poma run` once more."""
     cluster = Cluster.begin(folder, simulated, services, "servers", dict.fromkeys(("poma-three", "poma-four"), BOTH))
     launcher = cluster.run()
-    cluster.wait_for_star(launcher)
+    wait_for_star(cluster.hosts, launcher)
     services.kill()
     print("PostgreSQL and Redis were killed (-9) while STAR aligned")
     time.sleep(DOWN_FOR_S)
@@ -219,8 +221,7 @@ def with_killed_servers(
     status = launcher.wait()
     print(f"poma run ended with {status}: {cluster.log.read_text().splitlines()[-1:]}")
     finish(cluster.run(), cluster.log)
-    compare("the servers killed in mid-STAR", expected, cluster.study, cluster.environment, want)
-    require_no_secret(cluster.study, services)
+    cluster.check("the servers killed in mid-STAR", services, expected, want)
 
 
 PARTS = {"plain": with_two_workers, "kill": with_a_killed_worker, "servers": with_killed_servers}

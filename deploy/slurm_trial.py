@@ -19,12 +19,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from cluster_trial import VERDICTS, compare, contents, finish, parse_options, prepare, require_no_secret
+from cluster_trial import (
+    VERDICTS,
+    compare,
+    contents,
+    finish,
+    parse_options,
+    prepare,
+    require_no_secret,
+    wait_for_star,
+)
 from local_services import SERVER, STARTED_WITHIN_S, Host, Services, call, poma, what_is_missing
 
 NODES = ("poma-node1", "poma-node2")
 CORES, MEMORY_MIB = 2, 8000
-KILL_WITHIN_S = 1800
 
 
 class Slurm:
@@ -119,19 +127,12 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
 
 def kill_a_job_in_the_middle_of_star(hosts: list[Host], launcher: subprocess.Popen[bytes]) -> str:
     """Wait until STAR aligns on a node, then kill -9 the process of its job; the node."""
-    deadline = time.monotonic() + KILL_WITHIN_S
-    while time.monotonic() < deadline and launcher.poll() is None:
-        for host in hosts:
-            for star in host.programs("STAR"):
-                with suppress(psutil.NoSuchProcess):
-                    if "--readFilesIn" in star.cmdline():
-                        job = next(
-                            parent for parent in star.parents() if "poma_assets.clusters.slurm_job" in parent.cmdline()
-                        )
-                        os.kill(job.pid, signal.SIGKILL)
-                        return host.name
-        time.sleep(0.02)
-    raise SystemExit("STAR was not seen to align on any node")
+    while True:
+        host, star = wait_for_star(hosts, launcher)
+        with suppress(psutil.NoSuchProcess):
+            job = next(parent for parent in star.parents() if "poma_assets.clusters.slurm_job" in parent.cmdline())
+            os.kill(job.pid, signal.SIGKILL)
+            return host.name
 
 
 def trial(folder: Path, size: str) -> None:

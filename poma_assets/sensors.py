@@ -4,9 +4,11 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from poma_assets.partitions import CONTRASTS, SAMPLES, synchronise
 from poma_assets.phases import nodes_in_use
@@ -84,11 +86,7 @@ def changed_inputs_sensor(context: dg.SensorEvaluationContext, study: StudyResou
     synchronise(context.instance, CONTRASTS, contrasts)
     memory = _Memory.parse(context.cursor)
     close_killed_updates(context.instance)
-    killed = killed_update(context.instance)
-    if killed is None:
-        memory.restarts = 0
-    elif killed != memory.killed_run and memory.restarts < _MOST_RESTARTS:
-        memory = _Memory([], memory.asked, memory.restarts + 1, killed)
+    memory = _asking_again(memory, context.instance)
     at_work = [f"Run {run.run_id} is" for run in unfinished_updates(context.instance)]
     if at_work or is_locked(study.study.run_lock_path):
         return dg.SkipReason(f"{(at_work or ['`poma run` is'])[0]} bringing the study up to date.")
@@ -128,13 +126,30 @@ def close_killed_updates(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in killed]
 
 
-def killed_update(instance: dg.DagsterInstance) -> str | None:
-    """Run id of the last update, if it was killed: it failed, but none of its steps did."""
+def killed_update(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
+    """The last update, if it did not come to its end: it was interrupted, or it failed though none of its steps did."""
     last = next(iter(instance.get_runs(dg.RunsFilter(job_name=update_study.name), limit=1)), None)
     if last is None or last.status != dg.DagsterRunStatus.FAILURE:
         return None
-    failed_steps = instance.all_logs(last.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-    return None if failed_steps else last.run_id
+    if _is_interrupted(last) or not instance.all_logs(last.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        return last
+    return None
+
+
+def _is_interrupted(run: dg.DagsterRun) -> bool:
+    """Whether a run was told to end from outside, by Ctrl-C at `poma ui` or by a machine that shuts down."""
+    return run.tags.get(RUN_FAILURE_REASON_TAG) == RunFailureReason.UNEXPECTED_TERMINATION.value
+
+
+def _asking_again(memory: _Memory, instance: dg.DagsterInstance) -> _Memory:
+    """The memory without what a killed update was asked for: what kills it may be in it, so not without end."""
+    killed = killed_update(instance)
+    if killed is None:
+        return replace(memory, restarts=0)
+    if killed.run_id == memory.killed_run:
+        return memory
+    restarts = memory.restarts + (not _is_interrupted(killed))
+    return memory if restarts > _MOST_RESTARTS else _Memory([], memory.asked, restarts, killed.run_id)
 
 
 def is_gone_process(run: dg.DagsterRun) -> bool:

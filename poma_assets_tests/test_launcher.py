@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Poma
 from study_instance import instance_of
 
 from poma_assets.definitions import defs
@@ -30,9 +29,7 @@ def test_tasks_share_the_cores(cores: int, at_once: int, is_last: bool, threads:
     assert share_of_cores(cores, at_once, is_last=is_last) == threads
 
 
-def test_the_launch_after_a_killed_one_removes_what_its_workers_left(
-    finished_study: Path, tmp_path: Path, poma: Poma
-) -> None:
+def test_the_launch_after_a_killed_one_removes_what_its_workers_left(finished_study, tmp_path, poma):
     study = Path(shutil.copytree(finished_study, tmp_path / "study"))
     with subprocess.Popen(["true"]) as ended:
         pass

@@ -10,6 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
+from dagster._core.events import DagsterEvent, JobFailureData, RunFailureReason
+from dagster._core.execution.plan.objects import StepFailureData
 
 from poma_assets.definitions import build_definitions
 from poma_assets.launcher import needed_nodes
@@ -129,6 +131,49 @@ def test_an_update_that_was_killed_is_closed_and_asked_for_again(instance, study
     assert isinstance(again, dg.SensorResult)
     assert instance.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
     assert again.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def end_unfinished(instance, reason):
+    """An update whose step failed, for this reason."""
+    run = instance.create_run_for_job(update_study, status=dg.DagsterRunStatus.STARTED)
+    told = {"job_name": update_study.name, "message": "ended"}
+    step = DagsterEvent(
+        "STEP_FAILURE", step_key="bring_up_to_date", event_specific_data=StepFailureData(None, None), **told
+    )
+    instance.report_dagster_event(step, run.run_id)
+    ended = DagsterEvent("PIPELINE_FAILURE", event_specific_data=JobFailureData(None, reason), **told)
+    instance.report_dagster_event(ended, run.run_id)
+    return run.run_id
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked_again"), [(RunFailureReason.UNEXPECTED_TERMINATION, 5), (RunFailureReason.STEP_FAILURE, 0)]
+)
+def test_an_update_that_was_interrupted_is_asked_for_again_each_time(instance, study, reason, asked_again):
+    looked = look(instance, study)
+    asked = 0
+    for _ in range(5):
+        end_unfinished(instance, reason)
+        looked = look(instance, study, looked.cursor)
+        if not isinstance(looked, dg.SensorResult):
+            assert "tried before without success" in looked.skip_message
+            break
+        assert left_out(looked) == []
+        asked += 1
+    assert asked == asked_again
+
+
+def test_an_update_that_was_killed_again_and_again_is_not_asked_for_without_end(instance, study):
+    looked = look(instance, study)
+    asked = 0
+    for _ in range(5):
+        run = instance.create_run_for_job(update_study, status=dg.DagsterRunStatus.STARTED)
+        instance.report_run_failed(run)
+        looked = look(instance, study, looked.cursor)
+        if not isinstance(looked, dg.SensorResult):
+            break
+        asked += 1
+    assert asked == 3
 
 
 @pytest.mark.tools

@@ -164,4 +164,13 @@ def test_runs_that_end_in_the_page_or_are_killed_leave_no_program(page):
     assert still_there(processes) == []
     close_killed_updates(page.instance)  # unless Dagster has seen it already
     assert page.status(run_id) == dg.DagsterRunStatus.FAILURE
-    assert killed_update(page.instance) == run_id
+    assert killed_update(page.instance).run_id == run_id
+
+    # Ctrl-C at `poma ui` ends an update and what it started; the next look asks for another.
+    run_id = page.launch("update_study")
+    processes = wait_for(lambda: tree_of_star(page, servers), "STAR in the update that is interrupted")
+    page.process.send_signal(signal.SIGINT)
+    assert page.process.wait(30) == 0
+    assert still_there(processes) == []
+    assert page.status(run_id) == dg.DagsterRunStatus.FAILURE
+    assert killed_update(page.instance).run_id == run_id

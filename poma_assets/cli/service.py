@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,18 +21,12 @@ from poma_assets.cli.context import StudyOption, err, open_study, out
 from poma_assets.science.errors import InputError
 
 if TYPE_CHECKING:
+    import psutil
+
     from poma_assets.resources import StudyResource
 
-_END_WAIT_S = 10.0
-
-_ENDED_WITH_US = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, kept by exec
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
-"""Starts the service so that it is asked to end when this process is gone, however that ended (by kill -9, too)."""
+_END_WAITS_S = (10.0, 3.0)
+"""How long the service and the runs have to end what they started, and then what is left of it to end by itself."""
 
 _GUARD = """
 import os, sys
@@ -40,7 +34,7 @@ from poma_assets.cli.service import end_with_children
 if not os.read(0, 1):
     end_with_children(int(sys.argv[1]))
 """
-"""Ends the service, with all that it has started, when we are gone without a word: `dagster dev` may not hear it."""
+"""Ends the service, with all that it has started, when we are gone without a word (by kill -9, too)."""
 
 
 def register(app: typer.Typer) -> None:
@@ -104,7 +98,7 @@ def _run_service(argv: list[str], resource: StudyResource) -> int:
     """Run a service of Dagster until it ends or is interrupted, and end all that it started; exit status."""
     # Dagster starts the webserver, daemon and code servers in a session of their own: Ctrl-C reaches us only.
     process = subprocess.Popen(
-        [sys.executable, "-c", _ENDED_WITH_US, str(os.getpid()), *argv],
+        argv,
         cwd=resource.study.root,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         start_new_session=True,
@@ -200,18 +194,39 @@ def _require_free_port(host: str, port: int) -> None:
 
 
 def end_with_children(pid: int) -> None:
-    """End a process and all that it started: asked first, then made."""
+    """End a process and all that it started: it is asked first, then what it has left, then they are made to."""
     import psutil
 
     try:
         parent = psutil.Process(pid)
     except psutil.NoSuchProcess:
         return
-    processes = [parent, *parent.children(recursive=True)]
+    alive = [parent, *parent.children(recursive=True)]
+    # The service ends its own children, and each run its programs: two signals to one process print a traceback, and
+    # a run whose program is ended before it takes that for a failure. Code servers wait for the runs that they started.
+    asked = [parent, *(process for process in alive if _is_run(process))]
+    for wait_s in _END_WAITS_S:
+        _send(asked, signal.SIGTERM)
+        _, alive = psutil.wait_procs(alive, timeout=wait_s)
+        asked = alive
+    _send(alive, signal.SIGKILL)
+
+
+def _is_run(process: psutil.Process) -> bool:
+    """Whether a process was started by one of Dagster's code servers, as those of runs are."""
+    import psutil
+
+    try:
+        parent = process.parent()
+        return parent is not None and parent.cmdline()[1:5] == ["-m", "dagster", "api", "grpc"]
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _send(processes: Sequence[psutil.Process], sent: signal.Signals) -> None:
+    """Send a signal to those of the processes that are still there."""
+    import psutil
+
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=_END_WAIT_S)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+            process.send_signal(sent)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -54,7 +54,8 @@ def frame_digest(frame: pd.DataFrame) -> str:
     columns = sorted(str(name) for name in frame.columns)
     if len(set(columns)) != frame.shape[1]:
         raise StorageError("a frame has two columns of one name", found=", ".join(columns))
-    return _digest_of_hashes({str(name): _column_hashes(frame[name]) for name in frame.columns}, len(frame))
+    named = {str(name): frame[name] for name in frame.columns}
+    return _digest_of_rows(columns, (_column_hashes(named[name]) for name in columns), len(frame))
 
 
 def column_digests(matrix: pd.DataFrame) -> dict[str, str]:
@@ -62,19 +63,21 @@ def column_digests(matrix: pd.DataFrame) -> dict[str, str]:
 
     The labels are hashed once for all columns.
     """
-    labels = _column_hashes(matrix.index.to_series())
-    return {
-        str(name): _digest_of_hashes({str(matrix.index.name): labels, str(name): _column_hashes(column)}, len(matrix))
-        for name, column in matrix.items()
-    }
+    of_rows, labels = str(matrix.index.name), _column_hashes(matrix.index.to_series())
+    digests = {}
+    for name, column in matrix.items():
+        hashes = {of_rows: labels, str(name): _column_hashes(column)}
+        digests[str(name)] = _digest_of_rows(sorted(hashes), (hashes[part] for part in sorted(hashes)), len(matrix))
+    return digests
 
 
-def _digest_of_hashes(hashes: Mapping[str, _Hashes], n_rows: int) -> str:
+def _digest_of_rows(columns: Sequence[str], hashes: Iterable[_Hashes], n_rows: int) -> str:
+    """Digest of rows from the hashes of their columns, which are taken one at a time: they may be long."""
     rows = np.zeros(n_rows, dtype=np.uint64)
-    for name in sorted(hashes):
-        rows = _mix(rows * _ROW_FACTOR ^ hashes[name])
+    for of_column in hashes:
+        rows = _mix(rows * _ROW_FACTOR ^ of_column)
     rows.sort()
-    digest = hashlib.sha256(json.dumps([sorted(hashes), n_rows]).encode())
+    digest = hashlib.sha256(json.dumps([columns, n_rows]).encode())
     digest.update(rows.astype("<u8").tobytes())
     return digest.hexdigest()
 

@@ -107,7 +107,7 @@ def _name(process: psutil.Process) -> str:
     except psutil.Error:
         return ""
     named = [Path(word).name for word in argv[:2]]
-    return next((name for name in named if name in _PROCESS_NAMES), process.name() if argv else "")
+    return next((name for name in named if name in _PROCESS_NAMES), name_of(process) if argv else "")
 
 
 def _kill_beside_tools(place: Place, draw: random.Random) -> Effect:
