@@ -118,9 +118,12 @@ def finished_study(tiny_study: Path, shared_folder: Path) -> Path:
     return made_once(shared_folder / "finished_study", run)
 
 
-_LONG = ("test_live_daemon", "test_termination", "test_pipeline", "test_faults", "test_dagster_page", "test_cleaning")
+_LONG = ("test_live_daemon", "test_pipeline", "test_termination", "test_faults", "test_dagster_page", "test_cleaning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that start whole programs and wait for them go first: short ones fill the gaps at the end."""
-    items.sort(key=lambda item: item.path.stem not in _LONG)
+    """The tests that start whole programs and wait for them go first: short ones fill the gaps at the end.
+
+    The first of them do without the finished study, which another process makes meanwhile.
+    """
+    items.sort(key=lambda item: _LONG.index(item.path.stem) if item.path.stem in _LONG else len(_LONG))

@@ -15,10 +15,11 @@ from recorded_study import write_study
 
 _SCRIPT = """
 import sys
-from poma_assets.cli.service import _run_service
+from poma_assets.cli import service
 from poma_assets.resources import StudyResource
 argv = [sys.executable, "-c", sys.argv[2]]
-raise SystemExit(_run_service(argv, StudyResource(root=sys.argv[1])))
+service._END_WAITS_S = (2.0, 1.0)  # of the command; its guard is as patient as ever
+raise SystemExit(service._run_service(argv, StudyResource(root=sys.argv[1])))
 """
 
 
