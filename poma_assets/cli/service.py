@@ -96,6 +96,10 @@ def _ready_study(study: Path | None, *, opens_anyway: bool = False) -> StudyReso
 
 def _run_service(argv: list[str], resource: StudyResource) -> int:
     """Run a service of Dagster until it ends or is interrupted, and end all that it started; exit status."""
+    # Before the service starts: a command that a script has put into the background ignores Ctrl-C, what it starts does
+    # so too, and Dagster then ignores every other request to end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Dagster starts the webserver, daemon and code servers in a session of their own: Ctrl-C reaches us only.
     process = subprocess.Popen(
         argv,
@@ -103,8 +107,6 @@ def _run_service(argv: list[str], resource: StudyResource) -> int:
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         start_new_session=True,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with _guarded(process.pid):
             return 1 if process.wait() else 0

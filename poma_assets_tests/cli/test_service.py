@@ -44,3 +44,26 @@ def test_the_service_ends_with_the_command(tmp_path: Path, ending: signal.Signal
         os.kill(command.pid, ending)
         assert command.wait(30) == (-signal.SIGKILL if ending == signal.SIGKILL else 0)
         assert still_there(started) == []
+
+
+_LIKE_DAGSTER = """
+import os, pathlib, signal, time
+signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+print(os.getpid(), flush=True)
+try:
+    time.sleep(120)
+except KeyboardInterrupt:
+    pathlib.Path("ended_by_itself").touch()
+"""
+
+
+def test_a_service_in_the_background_of_a_script_hears_that_it_should_end(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study")
+    argv = [sys.executable, "-W", "ignore", "-c", _SCRIPT, study.root, _LIKE_DAGSTER]
+    background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *argv]
+    with subprocess.Popen(background, stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        os.kill(command.pid, signal.SIGTERM)
+        assert command.wait(30) == 0
+    assert (Path(study.root) / "ended_by_itself").exists()
