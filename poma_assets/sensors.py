@@ -2,9 +2,11 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.events import RunFailureReason
@@ -15,6 +17,7 @@ from poma_assets.phases import nodes_in_use
 from poma_assets.planning import StaleStep, digest, stale_steps
 from poma_assets.resources import StudyResource
 from poma_assets.runs import is_gone
+from poma_assets.science.errors import PomaError
 from poma_assets.sequencing_units import unit_files
 from poma_assets.storage.lock import is_locked
 from poma_assets.study_update import update_study
@@ -33,6 +36,9 @@ _SETTLED_S = 30.0
 _TOLD = 5
 _MOST_RESTARTS = 3
 """Updates that were killed and are asked for again, one after another; then somebody should look."""
+
+_said: dict[str, str] = {}
+"""What this code server has said to the terminal."""
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -78,6 +84,16 @@ def changed_inputs_sensor(context: dg.SensorEvaluationContext, study: StudyResou
 
     A sheet that is not valid fails the look with its message, and everything stays as it is.
     """
+    try:
+        asked = _look(context, study)
+    except PomaError as error:
+        _tell_watcher(str(error))
+        raise
+    _said.clear()
+    return asked
+
+
+def _look(context: dg.SensorEvaluationContext, study: StudyResource) -> dg.SensorResult | dg.SkipReason:
     # A long-lived code server keeps its resources: the study must be read anew at every look.
     study = StudyResource(root=study.root, threads=study.threads)
     names = list(study.sheet.samples["sample_id"])
@@ -111,6 +127,13 @@ def changed_inputs_sensor(context: dg.SensorEvaluationContext, study: StudyResou
         tags={"poma/why": _why(new)},
     )
     return dg.SensorResult(run_requests=[request], cursor=memory.text())
+
+
+def _tell_watcher(message: str) -> None:
+    """Say on the terminal of `poma watch` and `poma ui --watch` why nothing can run; once, not at every look."""
+    if os.environ.get(WATCH_VARIABLE) == "1" and message != _said.get("message"):
+        _said["message"] = message
+        sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC nothing new can run: {message}\n")
 
 
 def unfinished_updates(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:

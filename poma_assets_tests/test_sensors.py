@@ -113,6 +113,26 @@ def test_a_broken_sheet_fails_the_look_and_leaves_everything_as_it_is(instance, 
     assert instance.get_dynamic_partitions("samples") == before
 
 
+def test_people_who_watch_are_told_once_of_each_fault(instance, study, monkeypatch, capsys):
+    sheet = read_sheet(study)
+
+    def look_at(name):
+        write_sheet(study, sheet.assign(sample=[name, *sheet["sample"][1:]]))
+        with pytest.raises(SampleSheetError):
+            look(instance, study)
+        return capsys.readouterr().err
+
+    assert look_at("../x") == ""  # nobody has asked to watch: the page shows it
+    monkeypatch.setenv("POMA_WATCH", "1")
+    (line,) = look_at("../x").splitlines()
+    assert "nothing new can run: samples.tsv, line 2, column sample: the sample name is not" in line
+    assert look_at("../x") == ""
+    assert "found '../y'" in look_at("../y")
+    write_sheet(study, sheet)
+    look(instance, study)
+    assert "found '../y'" in look_at("../y")
+
+
 def test_an_update_or_poma_run_at_work_is_waited_for(instance, study):
     lock = StudyResource(root=str(study)).study.run_lock_path
     lock.parent.mkdir(exist_ok=True)

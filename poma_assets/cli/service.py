@@ -55,7 +55,8 @@ def watch(study: StudyOption = None, every_s: _Interval = 30) -> None:
     os.environ.update(_watching(every_s))
     out.print(f"Watching {escape(resource.study.config.name)} every {every_s} s (Ctrl-C ends it)")
     argv = [sys.executable, "-m", "dagster._daemon", "run", "-m", "poma_assets.definitions"]
-    raise typer.Exit(_run_service([*argv, "--log-level", "warning"], resource))
+    # A failed look of the sensor is said by the sensor, in one line; as an error it would be a traceback every time.
+    raise typer.Exit(_run_service([*argv, "--log-level", "critical"], resource))
 
 
 def _watching(every_s: int) -> dict[str, str]:
