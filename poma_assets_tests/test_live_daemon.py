@@ -20,7 +20,7 @@ from study_instance import instance_of
 
 pytestmark = pytest.mark.tools
 
-_LOOK_EVERY_S = 2
+_LOOK_EVERY_S = 3
 _PATIENCE_S = 240.0
 
 

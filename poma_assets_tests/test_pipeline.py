@@ -201,9 +201,6 @@ def test_a_truncated_fastq_stops_its_sample_only(tiny_study, poma, tmp_path):
     damaged = sheet.loc[0, "sample"]
     path = study / sheet.loc[0, "fastq_1"]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    contrasts = pd.read_csv(study / "contrasts.tsv", sep="\t", dtype=str, keep_default_na=False)
-    of_the_other_line = contrasts[contrasts["id"] == "pom_in_resistant"]
-    of_the_other_line.to_csv(study / "contrasts.tsv", sep="\t", index=False)
     result = poma("run", "--study", str(study), "--until", "verdicts", "--json")
     assert result.returncode == 1
     assert f"{path.name}: the gzip file is truncated" in result.stderr
@@ -213,13 +210,13 @@ def test_a_truncated_fastq_stops_its_sample_only(tiny_study, poma, tmp_path):
     assert failure == {"sample": damaged, "contrast": None, "asset": "raw_reads", "log": None}
     assert (told["succeeded"], told["not_reached"], told["report"]) == (False, [], None)
     # And as many more runs as reads were prepared while the index was made.
-    assert told["runs"] >= 1 + len(sheet) + 1 + 1
+    assert told["runs"] >= 1 + len(sheet) + 1 + 4
     counted = query_warehouse(study, "SELECT DISTINCT sample_id FROM count_matrix")["sample_id"]
     assert set(counted) == set(sheet["sample"]) - {damaged}
     left_out = query_warehouse(study, "SELECT sample_id FROM sample_inclusion WHERE NOT included")
     assert left_out["sample_id"].tolist() == [damaged]
     judged = query_warehouse(study, "SELECT DISTINCT contrast_id FROM marker_verdicts")["contrast_id"]
-    assert judged.tolist() == ["pom_in_resistant"]
+    assert "pom_in_resistant" in set(judged)  # the damaged sample is of the sensitive line
 
 
 def query_warehouse(study: Path, sql: str) -> pd.DataFrame:

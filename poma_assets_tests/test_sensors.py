@@ -163,7 +163,6 @@ def end_unfinished(instance, reason):
     instance.report_dagster_event(step, run.run_id)
     ended = DagsterEvent("PIPELINE_FAILURE", event_specific_data=JobFailureData(None, reason), **told)
     instance.report_dagster_event(ended, run.run_id)
-    return run.run_id
 
 
 @pytest.mark.parametrize(
